@@ -1,0 +1,48 @@
+"""Time and identity, passed in as arguments so that everything else can be tested without either."""
+
+import os
+import time
+from typing import Protocol
+
+_HEX_DASHES = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+
+
+class Clock(Protocol):
+    """A source of wall time, monotonic time and unique ids."""
+
+    def now_us(self) -> int:
+        """Wall-clock time in Unix microseconds (UTC)."""
+        ...
+
+    def monotonic_us(self) -> int:
+        """A clock that never goes back, in microseconds from an arbitrary origin; for durations only."""
+        ...
+
+    def new_id(self) -> str:
+        """A fresh UUIDv7 in its canonical text form."""
+        ...
+
+
+class SystemClock:
+    """The operating system's clocks and random source."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic_us(self) -> int:
+        return time.monotonic_ns() // 1000
+
+    def new_id(self) -> str:
+        return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def uuid7(unix_ms: int, entropy: bytes) -> str:
+    """Format a UUIDv7 (RFC 9562 §5.7) from a Unix time in milliseconds and ten random bytes.
+
+    Ids made in later milliseconds sort after earlier ones, which keeps the ledger's index local in time.
+    """
+    value = (unix_ms & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(entropy, "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return "-".join(text[start:end] for start, end in _HEX_DASHES)
