@@ -1,8 +1,8 @@
 """`bursar.toml`: parsed strictly, validated, frozen and hashed.
 
-The structs below are the schema: field names are the keys, defaults are the defaults, docstrings become the reference in
-`docs/configuration.md` and the published JSON Schema. Secrets are written as ``env:NAME`` or ``file:PATH`` and resolved
-only by `wiring`, so a parsed `Config` never holds one.
+The structs below are the schema: field names are the keys, defaults are the defaults, docstrings become the reference
+in `docs/configuration.md` and the published JSON Schema. Secrets are written as ``env:NAME`` or ``file:PATH`` and
+resolved only by `wiring`, so a parsed `Config` never holds one.
 """
 
 import difflib
@@ -45,7 +45,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of every section: unknown keys are errors."""
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     """Where the gateway listens and keeps its data."""
 
     host: str = "127.0.0.1"
@@ -62,7 +62,7 @@ class Server(Section):
     """How long calls in flight may finish after SIGTERM before they are cut and recorded as `cut`."""
 
 
-class Relay(Section):
+class Relay(Section, frozen=True):
     """How calls are carried to providers."""
 
     connect_timeout_s: Positive = 10.0
@@ -72,7 +72,7 @@ class Relay(Section):
     idle_timeout_s: Positive = 300.0
     """Longest silence inside an answer."""
     drain_timeout_s: Annotated[float, Meta(ge=0)] = 120.0
-    """After a client hang-up, how long the provider's answer is still read so that its usage is known; 0 cuts at once."""
+    """After a client hang-up, how long the answer is still read so that its usage is known; 0 cuts at once."""
     drain_max_bytes: Annotated[int, Meta(ge=0)] = 32 * 1024 * 1024
     """After a client hang-up, how many more bytes are read."""
     max_response_header_bytes: Annotated[int, Meta(ge=1024)] = 64 * 1024
@@ -87,7 +87,7 @@ class Relay(Section):
     """Extra certificate authorities (PEM) to trust for providers."""
 
 
-class Provider(Section):
+class Provider(Section, frozen=True):
     """One upstream API and the credential used for it."""
 
     name: Name
@@ -120,7 +120,7 @@ class Provider(Section):
     """Answered by the built-in simulated provider."""
 
 
-class Key(Section):
+class Key(Section, frozen=True):
     """A virtual key handed to a caller; only its hash is kept in memory."""
 
     name: Name
@@ -139,7 +139,7 @@ class Key(Section):
     """A disabled key is answered with 401."""
 
 
-class Tags(Section):
+class Tags(Section, frozen=True):
     """Which tags a request must carry."""
 
     required: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ class Tags(Section):
     """Refuse with 400, or admit and mark the row `untagged`."""
 
 
-class Price(Section):
+class Price(Section, frozen=True):
     """A dated override: a negotiated discount, a self-hosted model's price, or an explicit zero."""
 
     provider: str
@@ -177,7 +177,7 @@ class Price(Section):
     """An explicit price of zero."""
 
 
-class Ledger(Section):
+class Ledger(Section, frozen=True):
     """How long facts are kept and how they are stored."""
 
     retention_days: Annotated[int, Meta(ge=1)] | None = None
@@ -192,14 +192,14 @@ class Ledger(Section):
     """Memory the ledger's query engine may use."""
 
 
-class Unpriced(Section):
+class Unpriced(Section, frozen=True):
     """What happens to models without a price."""
 
     mode: Literal["allow", "refuse"] = "allow"
     """Admit and record as `unpriced`, or refuse with 402."""
 
 
-class Aliases(Section):
+class Aliases(Section, frozen=True):
     """Other names for a model at a catalog provider."""
 
     provider: str
@@ -208,7 +208,7 @@ class Aliases(Section):
     """Alias to exact model id."""
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole of `bursar.toml`."""
 
     server: Server = field(default_factory=Server)
@@ -299,4 +299,4 @@ def _check_unique(config: Config, source: str) -> None:
     ):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ConfigError(f"{source}: [[{table}]] name '{sorted(twice)[0]}' is used twice; names must be unique")
+            raise ConfigError(f"{source}: [[{table}]] name '{min(twice)}' is used twice; names must be unique")

@@ -1,8 +1,8 @@
 """Price cards and the one cost function.
 
-A card is a dated fact: what one provider charged for one model under stated conditions, from one instant to another. It
-is never edited; a change is a new card. Prices are rates in picodollars per N units, so that nothing is rounded when a
-card is built. A rate of ``None`` is *unknown* (usage on it makes the row unpriced); a rate of zero is *free*.
+A card is a dated fact: what one provider charged for one model under stated conditions, from one instant to another.
+It is never edited; a change is a new card. Prices are rates in picodollars per N units, so that nothing is rounded when
+a card is built. A rate of ``None`` is *unknown* (usage on it makes the row unpriced); a rate of zero is *free*.
 
 Context tiers are cliffs: once a request's input tokens exceed a tier's threshold, the whole request is charged at that
 tier's rates (OpenAI, Anthropic and Google price long contexts this way; see docs/pricing.md).
@@ -67,7 +67,7 @@ class PriceCard(Struct, frozen=True):
     model: str
     rates: RateSet
     source: str
-    """Where the figures come from: a data package and version, a bundle digest, or an override's place in the config."""
+    """Where the figures come from: a data package and version, a bundle digest, or an override's place."""
     tiers: tuple[Tier, ...] = ()
     """Ascending by threshold."""
     conditions: tuple[tuple[str, str], ...] = ()

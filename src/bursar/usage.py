@@ -1,8 +1,8 @@
 """Usage as disjoint meters: every token, second or search a provider bills is counted in exactly one meter.
 
-Providers disagree on whether cached or reasoning tokens sit inside their totals. Each dialect settles that once, so that
-past this module ``sum(meters) == what the provider counted`` and costs simply add up. A ``Usage`` never holds zeros:
-absent and zero are the same *quantity*; that usage is unknown altogether is said by ``None`` in place of a ``Usage``.
+Providers disagree on whether cached or reasoning tokens sit inside their totals. Each dialect settles that once, so
+that past this module ``sum(meters) == what the provider counted`` and costs simply add up. A ``Usage`` never holds
+zeros: absent and zero are the same *quantity*; that usage is unknown altogether is said by ``None`` in place of a ``Usage``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ class Meter(IntEnum):
 
     @property
     def unit(self) -> str:
-        """What one count of this meter is: ``token``, ``ms`` (seconds are kept as whole milliseconds), ``image`` …"""
+        """What one count of this meter is: a ``token``, an ``image``, an ``ms`` (seconds are kept as milliseconds)."""
         return _UNITS.get(self, "token")
 
 

@@ -86,7 +86,8 @@ class Tap(Protocol):
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the body and return what the client is to get: the same object, unless the request
-        declared a change. Never raises on malformed input."""
+        declared a change. Never raises on malformed input.
+        """
         ...
 
     def flush(self) -> bytes:
@@ -95,7 +96,8 @@ class Tap(Protocol):
 
     def finish(self, *, complete: bool) -> Reading:
         """What the answer said; ``complete`` tells whether the HTTP body reached its end. Never raises: what cannot be
-        understood is a Reading with status MISSING or INCONSISTENT and a note."""
+        understood is a Reading with status MISSING or INCONSISTENT and a note.
+        """
         ...
 
 
