@@ -81,6 +81,10 @@ class Part(Struct, frozen=True):
     usage: Usage
 
 
+ErrorAnswer = tuple[tuple[tuple[bytes, bytes], ...], bytes]
+"""Header (name, value) pairs, the content type among them, and the body; the length is the gateway's to add."""
+
+
 class Tap(Protocol):
     """Watches one answer go by. Feed it every body byte in order; how they are split must not matter."""
 
@@ -114,10 +118,15 @@ class Dialect(Protocol):
         """Decode only what is needed. Raises Refusal ``invalid_request`` on a body that is not of the format."""
         ...
 
-    def tap(self, endpoint: Endpoint, request: Request, *, status: int, content_type: str) -> Tap:
-        """The watcher for an answer whose head has arrived."""
+    def tap(
+        self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]
+    ) -> Tap:
+        """The watcher for an answer whose head has arrived.
+
+        ``headers`` are the provider's, by lower-case name: Bedrock reports token counts of some models there alone.
+        """
         ...
 
-    def error(self, *, status: int, code: str, message: str, request_id: str) -> bytes:
-        """An error body in this dialect's own shape, so that its SDKs raise the right exception."""
+    def error(self, *, status: int, code: str, message: str, request_id: str) -> ErrorAnswer:
+        """An error in this dialect's own shape, so that its SDKs raise the right exception."""
         ...
