@@ -58,6 +58,8 @@ class Server(Section, frozen=True):
     """Largest request body; more is answered with 413."""
     body_timeout_s: Positive = 60.0
     """How long a request may take to arrive completely; then 408."""
+    keep_alive_s: Positive = 75.0
+    """How long a client connection may stay open without a request, or take to send a request's head."""
     shutdown_grace_s: Positive = 30.0
     """How long calls in flight may finish after SIGTERM before they are cut and recorded as `cut`."""
 

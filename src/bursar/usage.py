@@ -2,7 +2,7 @@
 
 Providers disagree on whether cached or reasoning tokens sit inside their totals. Each dialect settles that once, so
 that past this module ``sum(meters) == what the provider counted`` and costs simply add up. A ``Usage`` never holds
-zeros: absent and zero are the same *quantity*; that usage is unknown altogether is said by ``None`` in place of a ``Usage``.
+zeros: absent and zero are the same *quantity*; that usage is unknown altogether is said by ``None`` in its place.
 """
 
 from collections.abc import Iterable, Mapping
