@@ -1,0 +1,79 @@
+"""What a request asks for, once a dialect has read it, and what it is answered with, before a dialect words it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from bursar.simulator.tokens import Kind, Piece
+
+Schema = Mapping[str, Any]
+"""A JSON Schema as it came over the wire."""
+
+
+class Tool(Struct, frozen=True):
+    """A function the caller offers."""
+
+    name: str
+    schema: Schema
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """A generation request in no dialect."""
+
+    model: str
+    stream: bool
+    prompt: tuple[Piece, ...]
+    question: str = ""
+    """Text of the last user turn; offered tools are used when it speaks of them."""
+    follows_tool_result: bool = False
+    """The last turn hands back a tool's result, so the answer is prose."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    """``auto``, ``none``, ``any``, or ``=name`` for one tool."""
+    json_schema: Schema | None = None
+    """What the answer must conform to; an empty one asks for any JSON object."""
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    answers: int = 1
+    effort: str | None = None
+    """How hard to reason: ``low``, ``medium``, ``high``; ``None`` not at all."""
+    caching: Literal["automatic", "automatic-billed", "explicit", "none"] = "none"
+    """How the provider caches this prompt; ``automatic-billed`` also charges for what is written."""
+    told: frozenset[Kind] = frozenset()
+    """Modalities whose tokens this dialect reports apart; others count as text."""
+
+
+class Finish(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    STOP_SEQUENCE = "stop_sequence"
+    LENGTH = "length"
+    TOOL = "tool"
+
+
+class ToolCall(Struct, frozen=True):
+    """A function the answer calls."""
+
+    name: str
+    arguments: str
+    """JSON text."""
+
+
+class Choice(Struct, frozen=True):
+    """One of the answers to a request."""
+
+    text: str
+    finish: Finish
+    tool_call: ToolCall | None = None
+    stop_sequence: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """What was generated."""
+
+    choices: tuple[Choice, ...]
+    reasoning: str
+    """The reasoning, whether or not the dialect shows it; empty without any."""
