@@ -5,6 +5,7 @@ estimate is a rate: four UTF-8 bytes a token, the ratio providers themselves quo
 comes from here is marked ``estimated`` in the row.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 BYTES_PER_TOKEN: Final = 4
@@ -14,3 +15,23 @@ BYTES_PER_TOKEN: Final = 4
 def tokens_of(text_bytes: int) -> int:
     """Estimated tokens of a text of this many UTF-8 bytes, rounded up."""
     return -(-text_bytes // BYTES_PER_TOKEN)
+
+
+_NOT_TEXT: Final = frozenset({"data", "bytes", "inlineData", "inline_data", "url", "signature", "thoughtSignature"})
+"""Fields whose strings are not read as text: encoded media, addresses, opaque signatures."""
+
+
+def text_bytes(document: object) -> int:
+    """UTF-8 bytes of the text in a decoded JSON document: its strings and names, encoded media left out."""
+    total = 0
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            total += 0 if value.startswith("data:") else len(value.encode(errors="replace"))
+        elif isinstance(value, Mapping):
+            total += sum(map(len, value))
+            pending += [member for name, member in value.items() if name not in _NOT_TEXT]
+        elif isinstance(value, list):
+            pending += value
+    return total

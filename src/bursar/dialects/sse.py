@@ -1,7 +1,7 @@
 """Server-sent events, incrementally: cut a byte stream into events whatever the chunks, line ends or comments.
 
 WHATWG HTML §9.2 (server-sent events): lines end in LF, CRLF or CR, a blank line ends an event, a colon starts a
-comment, several ``data`` lines make one payload, and a byte order mark may open the stream. The trap is a lone CR at the
+comment, several ``data`` lines make one payload, a byte order mark may open the stream. The trap is a lone CR at the
 end of a chunk: it may be half of a CRLF, so it decides nothing until the next byte is there.
 
 Memory is bounded: of an event longer than `MAX_EVENT_BYTES` only head and tail are kept. What is left of a JSON payload
@@ -29,8 +29,10 @@ def block_end(buffer: bytes | bytearray, start: int = 0) -> int:
 
 def data_of(block: bytes) -> bytes | None:
     """The payload of one event block, its data lines joined by LF; ``None`` for comments and empty blocks."""
-    if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
-        return block[6:]
+    if b"\r" not in block:
+        last = block.rfind(b"\n") + 1
+        if block.startswith(b"data: ", last) and block.find(b"data", 0, last) < 0:
+            return block[last + 6 :]
     lines = []
     for line in block.splitlines():
         name, colon, value = line.partition(b":")
