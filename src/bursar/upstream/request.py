@@ -1,0 +1,46 @@
+"""Writes a request's head, and refuses one that could be read as anything else than what it says.
+
+A gateway copies header values from callers, so the head is checked as a whole before a byte leaves: one field must stay
+one field, and framing fields belong to the client alone (RFC 9112 §11.1 and §11.2: response splitting, request
+smuggling).
+"""
+
+import re
+from typing import Final
+
+from bursar.upstream.model import UpstreamRequest
+
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_OURS: Final = rb"(?:host|content-length|connection|transfer-encoding|upgrade):"
+
+_is_method = re.compile(_TOKEN + rb"+").fullmatch
+_is_target = re.compile(rb"/[^\x00-\x20\x7f]*").fullmatch
+_are_fields = re.compile(rb"(?i:(?!" + _OURS + rb")" + _TOKEN + rb"++: [^\r\n\0]*+\r\n)*+").fullmatch
+
+_BODILESS_METHODS: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"))
+"""Methods whose empty body is not announced (RFC 9110 §8.6)."""
+
+
+def encode_head(request: UpstreamRequest, *, prefix: bytes, host_lines: bytes) -> bytes:
+    """The request line and fields, up to and including the empty line.
+
+    ``prefix`` precedes the target (the origin, for a proxy's absolute-form); ``host_lines`` are the ready-made Host
+    field and, for a proxy, its credentials. Raises ValueError naming what is wrong, never its value: it may be secret.
+    """
+    fields = b"".join([b"%b: %b\r\n" % field for field in request.headers])
+    if not _are_fields(fields):
+        raise ValueError(f"request header {_first_bad_field(request.headers)} cannot be sent")
+    if not _is_method(request.method):
+        raise ValueError(f"{request.method!r} is not an HTTP method")
+    if not _is_target(request.target):
+        raise ValueError("the request target must start with '/' and hold no spaces or control characters")
+    length = len(request.body)
+    framing = b"" if not length and request.method in _BODILESS_METHODS else b"content-length: %d\r\n" % length
+    return b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n" % (request.method, prefix, request.target, host_lines, fields, framing)
+
+
+def _first_bad_field(headers: tuple[tuple[bytes, bytes], ...]) -> str:
+    for name, value in headers:
+        if not _are_fields(b"%b: %b\r\n" % (name, value)):
+            return repr(name.decode("latin-1"))
+    return "block"
