@@ -2,9 +2,12 @@
 
 import os
 import time
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
-_HEX_DASHES = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+US_PER_S: Final = 1_000_000
+
+_HEX_DASHES: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 
 
 class Clock(Protocol):
@@ -46,3 +49,9 @@ def uuid7(unix_ms: int, entropy: bytes) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"
     return "-".join(text[start:end] for start, end in _HEX_DASHES)
+
+
+def format_us(instant_us: int) -> str:
+    """An instant as ISO 8601 text in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(instant_us / US_PER_S, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

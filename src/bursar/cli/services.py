@@ -1,0 +1,54 @@
+"""What commands ask of the composition root. The command line knows neither the environment nor how parts are built."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from bursar.catalog.snapshot import Catalog
+from bursar.clock import Clock
+from bursar.config import Config
+from bursar.events import Corrected
+from bursar.ledger.questions import Answer, Question
+from bursar.simulator.settings import SimulatorSettings
+
+
+class Ledger(Protocol):
+    """The ledger, whether its process runs or not."""
+
+    def ask(self, question: Question) -> Answer:
+        """Answer a question over everything recorded so far; raises LedgerUnavailable or QuestionError."""
+        ...
+
+
+class Services(Protocol):
+    """Everything a command can have."""
+
+    clock: Clock
+
+    def config(self, path: Path | None) -> tuple[Config, Path]:
+        """The configuration and its data folder; raises ConfigError."""
+        ...
+
+    def serve(
+        self,
+        path: Path | None,
+        *,
+        host: str | None,
+        port: int | None,
+        data_dir: str | None,
+        simulator: SimulatorSettings,
+    ) -> None:
+        """Run the gateway until it is told to stop."""
+        ...
+
+    def ledger(self, path: Path | None) -> AbstractContextManager[Ledger]:
+        """Open the ledger of a configuration."""
+        ...
+
+    def catalog(self, path: Path | None) -> Catalog:
+        """The price catalog of a configuration."""
+        ...
+
+    def record(self, path: Path | None, corrections: list[Corrected]) -> None:
+        """Append corrections to the ledger."""
+        ...

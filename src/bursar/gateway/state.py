@@ -1,0 +1,146 @@
+"""What every call of one worker shares: one immutable snapshot, and the few things that act.
+
+A reload swaps `Gateway.snapshot`; a call keeps the one it was admitted under, so a reload never changes a call in
+flight.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from msgspec import Struct
+
+from bursar.catalog.snapshot import Catalog
+from bursar.clock import Clock
+from bursar.config import Config
+from bursar.events import Record
+from bursar.gateway.counts import Counts
+from bursar.gateway.routes import RouteTable
+from bursar.policy.identity import Keyring
+from bursar.upstream import Timeouts, UpstreamClient
+
+log = logging.getLogger("bursar.gateway")
+
+
+class Snapshot(Struct, frozen=True):
+    """Everything a decision depends on besides the request."""
+
+    config: Config
+    digest: str
+    """Hash of the configuration, kept with every row."""
+    catalog: Catalog
+    keyring: Keyring
+    routes: RouteTable
+    timeouts: Timeouts
+
+
+class Recorder(Protocol):
+    """Where facts go; a worker's spool."""
+
+    @property
+    def pending(self) -> int:
+        """Records that the disk refuses at the moment."""
+        ...
+
+    def append(self, record: Record) -> None:
+        """Append one record.
+
+        Raises LedgerUnavailable for an ``Opened`` that cannot be written, and for a refusal when too many wait; any
+        other record is kept until it can be.
+        """
+        ...
+
+
+class Sweepable(Protocol):
+    """A client connection, as the sweep sees it."""
+
+    def sweep(self, now_us: int) -> None:
+        """Act if a deadline has passed."""
+        ...
+
+
+class Gateway:
+    """One worker's data plane."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot,
+        recorder: Recorder,
+        client: UpstreamClient,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.snapshot = snapshot
+        self.recorder = recorder
+        self.client = client
+        self.clock = clock
+        self.loop = loop
+        self.counts = Counts()
+        self.is_draining = False
+        """Shutting down: new calls are refused, calls in flight may finish."""
+        self.in_flight: set[InFlight] = set()
+        self.connections: set[Sweepable] = set()
+        """Client connections, swept for deadlines."""
+        self._idle: asyncio.Event = asyncio.Event()
+
+    def entered(self, call: "InFlight") -> None:
+        """A call was opened at a provider."""
+        self.in_flight.add(call)
+
+    def left(self, call: "InFlight") -> None:
+        """A call was settled."""
+        self.in_flight.discard(call)
+        if self.is_draining and not self.in_flight:
+            self._idle.set()
+
+    def pending(self) -> int:
+        """Settled records that wait for the disk."""
+        return self.recorder.pending
+
+    def trouble(self) -> list[str]:
+        """Why this worker should not be sent calls; empty when it should."""
+        reasons = []
+        if self.is_draining:
+            reasons.append("shutting down")
+        if self.pending():
+            reasons.append(f"{self.pending()} settled records wait for the disk")
+        return reasons
+
+    def sweep(self) -> None:
+        """Check the deadlines of all connections and of calls whose client is gone; meant to run every second."""
+        now_us = self.clock.monotonic_us()
+        self.counts.swept += 1
+        for connection in tuple(self.connections):
+            connection.sweep(now_us)
+        for call in tuple(self.in_flight):
+            call.sweep(now_us)
+
+    async def drain(self, grace_s: float) -> int:
+        """Refuse new calls, let those in flight finish for ``grace_s`` seconds, then cut the rest.
+
+        Returns how many had to be cut; each is settled as ``cut`` with what was seen of its usage.
+        """
+        self.is_draining = True
+        if not self.in_flight:
+            return 0
+        try:
+            await asyncio.wait_for(self._idle.wait(), grace_s)
+        except TimeoutError:
+            late = tuple(self.in_flight)
+            for call in late:
+                call.cut("the gateway shut down")
+            return len(late)
+        return 0
+
+
+class InFlight(Protocol):
+    """A call that a provider is working on."""
+
+    def cut(self, reason: str) -> None:
+        """Stop it now and settle what was seen."""
+        ...
+
+    def sweep(self, now_us: int) -> None:
+        """Act if a deadline has passed."""
+        ...

@@ -1,0 +1,103 @@
+"""From a configuration to what the data plane runs on: targets, routes, keys, catalog, all in one snapshot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, get_args
+
+from bursar.catalog.load import load_catalog
+from bursar.config import Config, DialectName, Provider, digest_of
+from bursar.dialects.base import Dialect
+from bursar.dialects.registry import dialect_for
+from bursar.errors import ConfigError
+from bursar.gateway.routes import build_routes
+from bursar.gateway.state import Snapshot
+from bursar.gateway.targets import Target, build_target, default_base_url
+from bursar.policy.identity import build_keyring
+from bursar.upstream import ClientSettings, Timeouts
+from bursar.wiring.aws import bedrock_signer
+from bursar.wiring.environment import secret
+
+_SIMULATED_PATHS: Final[Mapping[str, str]] = {"anthropic": "", "gemini": "", "azure": "", "bedrock": ""}
+"""Below the simulated provider's address, every other dialect's base URL ends in ``/v1``."""
+
+_SIMULATED_KEY: Final = b"simulated"
+
+_LOOPBACK: Final = ("127.", "::1", "localhost")
+
+
+def build_snapshot(
+    config: Config, *, data_dir: Path, environ: Mapping[str, str], now_us: int, simulator_url: str | None
+) -> Snapshot:
+    """Everything a call depends on.
+
+    ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``.
+    Raises ConfigError on secrets that cannot be resolved and settings that contradict each other.
+    """
+    dialects = {name: dialect_for(name) for name in get_args(DialectName)}
+    targets = {
+        one.name: _target(one, dialects[one.dialect], environ=environ, simulator_url=simulator_url)
+        for one in config.providers
+    }
+    try:
+        keyring = build_keyring((key, secret(key.key, environ, what=f"[[keys]] '{key.name}'")) for key in config.keys)
+    except ValueError as same:
+        raise ConfigError(str(same)) from None
+    if keyring.is_open and not config.server.host.startswith(_LOOPBACK):
+        raise ConfigError(
+            f"server.host is {config.server.host} and there are no [[keys]]: anybody who reaches it could spend. "
+            "Add a key, or listen on 127.0.0.1"
+        )
+    relay = config.relay
+    return Snapshot(
+        config=config,
+        digest=digest_of(config),
+        catalog=load_catalog(config, data_dir, now_us=now_us),
+        keyring=keyring,
+        routes=build_routes(targets, dialects),
+        timeouts=Timeouts(relay.connect_timeout_s, relay.first_byte_timeout_s, relay.idle_timeout_s),
+    )
+
+
+def client_settings(config: Config) -> ClientSettings:
+    """The upstream client's settings."""
+    relay = config.relay
+    return ClientSettings(
+        max_connections_per_origin=relay.max_connections_per_origin,
+        pool_idle_s=relay.pool_idle_s,
+        max_header_bytes=relay.max_response_header_bytes,
+        ca_file=relay.ca_file,
+        proxy=relay.proxy,
+    )
+
+
+def needs_simulator(config: Config) -> bool:
+    """Whether any provider is answered by the built-in simulated one."""
+    return any(one.simulated and one.base_url is None for one in config.providers)
+
+
+def _target(provider: Provider, dialect: Dialect, *, environ: Mapping[str, str], simulator_url: str | None) -> Target:
+    what = f"[[providers]] '{provider.name}'"
+    base_url = _base_url(provider, simulator_url)
+    if base_url is None:
+        wanted = "region" if provider.dialect == "bedrock" else "base_url"
+        raise ConfigError(f"{what}: dialect '{provider.dialect}' needs {wanted}")
+    api_key = secret(provider.api_key, environ, what=what) if provider.api_key else None
+    if provider.simulated and api_key is None:
+        api_key = _SIMULATED_KEY
+    sign = None
+    if provider.dialect == "bedrock" and api_key is None:
+        sign = bedrock_signer(provider, base_url, environ)
+    try:
+        return build_target(provider, dialect, base_url=base_url, api_key=api_key, sign=sign)
+    except ValueError as wrong:
+        raise ConfigError(f"{what}: {wrong}") from None
+
+
+def _base_url(provider: Provider, simulator_url: str | None) -> str | None:
+    if provider.base_url is not None:
+        return provider.base_url
+    if not provider.simulated:
+        return default_base_url(provider)
+    if simulator_url is None:
+        raise ConfigError(f"[[providers]] '{provider.name}' is simulated, but no simulated provider is running")
+    return simulator_url + _SIMULATED_PATHS.get(provider.dialect, "/v1")

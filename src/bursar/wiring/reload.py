@@ -1,0 +1,100 @@
+"""Configuration reload without a restart: the file is watched, a valid change is swapped in, an invalid one is not.
+
+A reload replaces the snapshot; calls in flight keep theirs. What only start-up can apply (address, data folder, ledger)
+is named in the log and keeps its old value until a restart.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bursar.config import Config, load_config
+from bursar.errors import BursarError
+from bursar.gateway.state import Gateway
+from bursar.wiring.build import build_snapshot
+
+if TYPE_CHECKING:
+    from bursar.wiring.serve import ServeOptions
+
+log = logging.getLogger("bursar.reload")
+
+POLL_S: Final = 1.0
+
+_AT_START: Final = ("server.host", "server.port", "server.data_dir", "ledger", "relay.proxy", "relay.ca_file")
+
+
+class Reloader:
+    """Watches one configuration file for one gateway."""
+
+    def __init__(self, options: "ServeOptions", gateway: Gateway, *, simulator_url: str | None) -> None:
+        self._options = options
+        self._gateway = gateway
+        self._simulator_url = simulator_url
+        self._stamp = _stamp(options.config_path)
+        self._poke = asyncio.Event()
+
+    def poke(self) -> None:
+        """Reload now (SIGHUP)."""
+        self._stamp = None
+        self._poke.set()
+
+    async def watch(self) -> None:
+        """Reload whenever the file changes, until cancelled."""
+        path = self._options.config_path
+        if path is None:
+            return
+        while True:
+            try:
+                await asyncio.wait_for(self._poke.wait(), POLL_S)
+            except TimeoutError:
+                pass
+            self._poke.clear()
+            stamp = _stamp(path)
+            if stamp is not None and stamp != self._stamp:
+                self._stamp = stamp
+                await asyncio.to_thread(self.reload, path)
+
+    def reload(self, path: Path) -> bool:
+        """Read the file and swap the snapshot; on an error log it and keep the old one. True when swapped."""
+        gateway, options = self._gateway, self._options
+        try:
+            config = load_config(path)
+            snapshot = build_snapshot(
+                config,
+                data_dir=options.data_dir,
+                environ=options.environ,
+                now_us=gateway.clock.now_us(),
+                simulator_url=self._simulator_url,
+            )
+        except BursarError as wrong:
+            gateway.counts.failed_reloads += 1
+            log.error("configuration not reloaded, the old one stays in force: %s", wrong)  # noqa: TRY400 - no trace
+            return False
+        for name in _changed_at_start(gateway.snapshot.config, config):
+            log.warning("%s changed; it takes effect at the next start", name)
+        gateway.snapshot = snapshot
+        gateway.counts.reloads += 1
+        log.info("configuration reloaded from %s (%s)", path, snapshot.digest)
+        return True
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _changed_at_start(old: Config, new: Config) -> list[str]:
+    return [name for name in _AT_START if _setting(old, name) != _setting(new, name)]
+
+
+def _setting(config: Config, name: str) -> object:
+    value: object = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

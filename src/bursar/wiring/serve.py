@@ -1,0 +1,146 @@
+"""`bursar serve`: one gateway worker in this process, the ledger and, where needed, the simulated provider as children.
+
+The ledger lives in a process of its own so that its queries never delay a call. Children hold the read end of a pipe
+of ours: when this process is killed, even with SIGKILL, the pipe ends and they stop.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+from msgspec import Struct
+
+from bursar.clock import SystemClock
+from bursar.config import Config
+from bursar.console.app import create_app
+from bursar.errors import ConfigError
+from bursar.gateway.protocol import protocol_class
+from bursar.gateway.state import Gateway
+from bursar.gateway.tasks import TaskGroup
+from bursar.ledger.client import LedgerClient
+from bursar.ledger.process import LedgerProcess
+from bursar.ledger.spool import Spool
+from bursar.simulator.serve import SimulatorProcess
+from bursar.simulator.settings import SimulatorSettings
+from bursar.upstream import UpstreamClient
+from bursar.wiring.banner import banner
+from bursar.wiring.build import build_snapshot, client_settings, needs_simulator
+from bursar.wiring.reload import Reloader
+
+log = logging.getLogger("bursar.serve")
+
+SWEEP_S: Final = 1.0
+"""How often deadlines of connections and calls are checked; timeouts are exact to this."""
+
+_BACKLOG: Final = 2048
+
+
+class ServeOptions(Struct, frozen=True):
+    """What the command line decides."""
+
+    config: Config
+    config_path: Path | None
+    data_dir: Path
+    environ: Mapping[str, str]
+    simulator: SimulatorSettings
+    is_quiet: bool = False
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn, with the gateway's way of shutting down: answers in flight finish first, the late ones are cut."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, drain, cut what is late, then close the rest."""
+        for server in self.servers:
+            server.close()
+        grace_s = 0.0 if self.force_exit else self._gateway.snapshot.config.server.shutdown_grace_s
+        cut = await self._gateway.drain(grace_s)
+        if cut:
+            log.warning("%d calls were cut after %g s and recorded as cut", cut, grace_s)
+        await super().shutdown(sockets)
+
+
+def serve(options: ServeOptions) -> None:
+    """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used."""
+    config = options.config
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    with _listen(config.server.host, config.server.port) as listener:
+        simulator = SimulatorProcess(options.simulator) if needs_simulator(config) else None
+        try:
+            with (
+                LedgerProcess(options.data_dir, config.ledger),
+                Spool(options.data_dir / "spool", "gateway", max_bytes=config.ledger.spool_bytes) as spool,
+            ):
+                uvloop.run(_run(options, listener, spool, simulator.base_url if simulator else None))
+        finally:
+            if simulator is not None:
+                simulator.stop()
+
+
+async def _run(options: ServeOptions, listener: socket.socket, spool: Spool, simulator_url: str | None) -> None:
+    loop = asyncio.get_running_loop()
+    clock = SystemClock()
+    snapshot = build_snapshot(
+        options.config,
+        data_dir=options.data_dir,
+        environ=options.environ,
+        now_us=clock.now_us(),
+        simulator_url=simulator_url,
+    )
+    client = UpstreamClient(loop, client_settings(options.config))
+    gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=clock, loop=loop)
+    ledger = LedgerClient(options.data_dir)
+    app = create_app(gateway=gateway, ledger=ledger, clock=clock)
+    server = GatewayServer(_server_config(app, gateway), gateway)
+    tasks = TaskGroup()
+    tasks.spawn(_sweep(gateway), name="sweep")
+    reloader = Reloader(options, gateway, simulator_url=simulator_url)
+    tasks.spawn(reloader.watch(), name="reload")
+    loop.add_signal_handler(signal.SIGHUP, reloader.poke)
+    if not options.is_quiet:
+        log.info("%s", banner(snapshot, port=listener.getsockname()[1], path=options.config_path))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await tasks.cancel()
+        await client.aclose()
+
+
+def _server_config(app: object, gateway: Gateway) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type] # a Starlette application
+        http=protocol_class(gateway),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=2,
+    )
+
+
+async def _sweep(gateway: Gateway) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        gateway.sweep()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as taken:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {taken.strerror}; stop what uses it or give another --port"
+        ) from None
