@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from bursar.dialects.anthropic_messages import MessageReader, MessageStream, read_messages
+from bursar.dialects.anthropic_messages import MessageReader, read_messages
 from bursar.dialects.base import Endpoint, ErrorAnswer, Reading, Request, Tap
 from bursar.dialects.fields import fields, mapping, text
+from bursar.dialects.payloads import PayloadStream
+from bursar.dialects.sse import SseParser
 from bursar.dialects.taps import BodyTap, StreamTap, is_success
 from bursar.errors import Refusal
 from bursar.events import UsageStatus
@@ -66,7 +68,7 @@ class Anthropic:
         if not endpoint.billable:
             return BodyTap(_free)
         if content_type.startswith("text/event-stream"):
-            return StreamTap(MessageStream(MessageReader(request)))
+            return StreamTap(PayloadStream(SseParser(), MessageReader(request)))
         return BodyTap(partial(_message, request=request))
 
     def error(self, *, status: int, code: str, message: str, request_id: str) -> ErrorAnswer:

@@ -15,7 +15,6 @@ from bursar.dialects.anthropic_usage import Measure, measure
 from bursar.dialects.base import Endpoint, Reading, Request
 from bursar.dialects.estimate import text_bytes, tokens_of
 from bursar.dialects.fields import decoded, document, encoded, fields, required, string_map, text, utf8_length, whole
-from bursar.dialects.sse import SseParser
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -229,22 +228,3 @@ def _conditions(usage: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if place and place not in _ORDINARY_PLACES:
         found.append(("inference_geo", place))
     return tuple(found)
-
-
-class MessageStream:
-    """Reads a message from server-sent events."""
-
-    __slots__ = ("_parser", "_reader")
-
-    def __init__(self, reader: MessageReader) -> None:
-        self._parser = SseParser()
-        self._reader = reader
-
-    def read(self, data: bytes) -> None:
-        for event in self._parser.feed(data):
-            self._reader.payload(event)
-
-    def reading(self, *, complete: bool) -> Reading:
-        for event in self._parser.close():
-            self._reader.payload(event)
-        return self._reader.reading(complete=complete)
