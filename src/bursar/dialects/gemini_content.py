@@ -26,6 +26,7 @@ class _Chunk(Struct, rename="camel"):
     model_version: Any = None
     response_id: Any = None
     error: Raw = Raw()
+    prompt_feedback: Raw = Raw()
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
@@ -42,6 +43,7 @@ class ContentReader:
         "_error",
         "_grounded_by_maps",
         "_id",
+        "_latest",
         "_model",
         "_queries",
         "_request",
@@ -57,6 +59,7 @@ class ContentReader:
         self._id: str | None = None
         self._model: str | None = None
         self._error: str | None = None
+        self._latest = b""
         self._usage = Raw()
         self._queries: dict[str, None] = {}
         self._grounded_by_maps = False
@@ -64,31 +67,30 @@ class ContentReader:
         self._ended = False
 
     def payload(self, data: bytes) -> None:
-        """Take one chunk of a stream, or a whole answer."""
-        chunk = decoded(_CHUNK, data)
-        if chunk is None:
-            return
+        """Take one chunk of a stream. One that counts tokens is kept until a later one does, then the last is read."""
+        if b'TokenCount"' in data:
+            self._latest = data
+        else:
+            self._take(data)
         if b'"finishReason"' in data or b'"blockReason"' in data:
             self._ended = True
-        self._id = text(chunk.response_id) or self._id
-        self._model = text(chunk.model_version) or self._model
-        if chunk.error:
-            self._error = text(fields(chunk.error).get("status")) or "error"
-        if b"TokenCount" in bytes(chunk.usage_metadata):
-            self._usage = chunk.usage_metadata
-        elif chunk.candidates:
-            self._text_bytes += _text_of(document(chunk.candidates))
         if b'"groundingMetadata"' in data:
-            self._ground(document(chunk.candidates))
+            self._ground(data)
 
     def whole(self, data: bytes, *, complete: bool) -> None:
         """Take an unstreamed answer. Of one that broke off, every byte is counted as text: its end cannot be read."""
-        self.payload(data)
-        if not complete and not self._ended:
+        answer = self._take(data)
+        if answer is not None and complete:
+            self._ended = bool(answer.candidates or answer.prompt_feedback)
+        elif not complete:
             self._text_bytes = len(data)
+        if b'"groundingMetadata"' in data:
+            self._ground(data)
 
     def reading(self, *, complete: bool) -> Reading:
         """What was said, with estimates in the place of what did not arrive."""
+        if self._latest:
+            self._take(self._latest)
         usage = fields(self._usage)
         used, status, notes = self._settle(measure(usage), complete=complete)
         tier, conditions = served_tier(usage, self._tier)
@@ -105,12 +107,26 @@ class ContentReader:
             notes=notes,
         )
 
+    def _take(self, data: bytes) -> _Chunk | None:
+        chunk = decoded(_CHUNK, data)
+        if chunk is None:
+            return None
+        self._id = text(chunk.response_id) or self._id
+        self._model = text(chunk.model_version) or self._model
+        if chunk.error:
+            self._error = text(fields(chunk.error).get("status")) or "error"
+        if b"TokenCount" in bytes(chunk.usage_metadata):
+            self._usage = chunk.usage_metadata
+        elif chunk.candidates:
+            self._text_bytes += _text_of(document(chunk.candidates))
+        return chunk
+
     def _settle(self, measured: Measure, *, complete: bool) -> tuple[Usage | None, UsageStatus, tuple[str, ...]]:
         notes = measured.problems
         if self._grounded_by_maps:
             notes = (*notes, "grounded with Google Maps: its fee per prompt is not metered")
         if measured.known:
-            used = measured.usage + self._searches()
+            used = measured.usage + self._searches() if self._queries else measured.usage
             if measured.problems:
                 return used, UsageStatus.INCONSISTENT, notes
             if complete and self._ended:
@@ -133,8 +149,8 @@ class ContentReader:
         tokens = usage_of({Meter.INPUT_TEXT: asked, Meter.OUTPUT_TEXT: tokens_of(self._text_bytes)})
         return tokens + self._searches()
 
-    def _ground(self, candidates: object) -> None:
-        for candidate in objects(candidates):
+    def _ground(self, data: bytes) -> None:
+        for candidate in objects(fields(data).get("candidates")):
             grounding = mapping(candidate.get("groundingMetadata"))
             for name in ("webSearchQueries", "imageSearchQueries"):
                 queries = grounding.get(name)

@@ -83,10 +83,11 @@ class SseParser:
         return data.removeprefix(_BOM)
 
     def _cut(self, data: bytes) -> list[bytes]:
-        if b"\r" in data:
+        unified = data.replace(b"\r\n", b"\n")
+        if b"\r" in unified:
             blocks, rest = _blocks_of(data)
         else:
-            blocks = data.split(b"\n\n")
+            blocks = unified.split(b"\n\n")
             rest = blocks.pop()
         self._rest += rest
         self._trim()
