@@ -1,12 +1,15 @@
 """What a request asks for, once a dialect has read it, and what it is answered with, before a dialect words it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
-from bursar.simulator.tokens import Kind, Piece
+from bursar.simulator.tokens import Kind, Piece, count_tokens
+
+_SLICE: Final = 8
 
 Schema = Mapping[str, Any]
 """A JSON Schema as it came over the wire."""
@@ -60,6 +63,21 @@ class ToolCall(Struct, frozen=True):
     name: str
     arguments: str
     """JSON text."""
+
+    def value(self) -> Any:
+        """The arguments as a value; empty when the answer was cut inside them."""
+        try:
+            return msgspec.json.decode(self.arguments)
+        except msgspec.DecodeError:
+            return {}
+
+    def slices(self) -> Iterator[tuple[str, int]]:
+        """The arguments in small parts as they are streamed, with the tokens of each; the first bears the name's."""
+        counted = -count_tokens(self.name)
+        for end in range(_SLICE, len(self.arguments) + _SLICE, _SLICE):
+            total = count_tokens(self.arguments[:end])
+            yield self.arguments[end - _SLICE : end], total - counted
+            counted = total
 
 
 class Choice(Struct, frozen=True):

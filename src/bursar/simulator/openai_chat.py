@@ -34,7 +34,6 @@ _FINISH: Final[Mapping[Finish, str]] = {
     Finish.LENGTH: "length",
     Finish.TOOL: "tool_calls",
 }
-_ARGUMENT_SLICE: Final = 8
 
 
 def chat_completions(request: Request) -> Reply:
@@ -175,10 +174,6 @@ def _deltas(choice: Choice, ids: Request) -> Iterator[tuple[Mapping[str, Any], i
         return
     function = {"name": call.name, "arguments": ""}
     opening = {"index": 0, "id": ids.new_id("call_", 24), "type": "function", "function": function}
-    yield {"role": "assistant", "content": None, "tool_calls": [opening], "refusal": None}, count_tokens(call.name)
-    left = count_tokens(call.arguments)
-    for start in range(0, len(call.arguments), _ARGUMENT_SLICE):
-        part = call.arguments[start : start + _ARGUMENT_SLICE]
-        tokens = min(left, count_tokens(part))
-        left -= tokens
+    yield {"role": "assistant", "content": None, "tool_calls": [opening], "refusal": None}, 0
+    for part, tokens in call.slices():
         yield {"tool_calls": [{"index": 0, "function": {"arguments": part}}]}, tokens
