@@ -1,0 +1,95 @@
+"""The index's tables and the expressions that turn rows into sums; the only place where a measure is defined in SQL.
+
+Rows and hourly sums share their column names (``at`` is the admission time in the one and its hour in the other), so
+that one dimension expression works on both.
+"""
+
+from typing import Final
+
+from msgspec import structs
+
+from bursar.ledger.questions import Measures
+from bursar.usage import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
+
+SCHEMA_VERSION: Final = 1
+"""Raised whenever a table or a measure below changes: an index of another version is rebuilt from the segments."""
+
+ROLLUP_DIMENSIONS: Final = (
+    "organisation",
+    "team",
+    "project",
+    "key",
+    "feature",
+    "environment",
+    "provider",
+    "requested_model",
+    "model",
+    "dialect",
+    "operation",
+    "outcome",
+    "price_status",
+    "usage_status",
+    "service_tier",
+    "stream",
+)
+"""What hourly sums are kept by. Names that callers choose without bound (user, customer, free tags) stay out: the sums
+would become as many as the rows."""
+
+_FAILED: Final = "('error', 'timeout', 'reset', 'cut', 'interrupted')"
+
+
+def _tokens(meters: frozenset[int]) -> str:
+    terms = " + ".join(f'coalesce("{Meter(meter).label}", 0)::hugeint' for meter in sorted(meters))
+    return f"sum({terms})"
+
+
+def _count(condition: str) -> str:
+    return f"sum(weight) filter (where {condition})"
+
+
+MEASURES: Final[dict[str, str]] = {
+    "requests": _count("attempt = 1"),
+    "attempts": "sum(weight)",
+    "errors": _count(f"outcome in {_FAILED}"),
+    "refused_requests": _count("outcome = 'refused'"),
+    "unpriced_requests": _count("price_status = 'unpriced'"),
+    "interrupted_requests": _count("outcome = 'interrupted'"),
+    "estimated_requests": _count("usage_status = 'estimated'"),
+    "inconsistent_requests": _count("usage_status = 'inconsistent'"),
+    "costed": _count("cost_pico is not null"),
+    "cost": "sum(cost_pico)",
+    "list_cost": "sum(coalesce(list_cost_pico, cost_pico))",
+    "provider_cost": "sum(provider_cost_pico)",
+    "interrupted_bound": "sum(bound_pico) filter (where outcome = 'interrupted')",
+    "input_tokens": _tokens(INPUT_TOKEN_METERS),
+    "cached_input_tokens": _tokens(CACHE_READ_METERS),
+    "cache_write_tokens": _tokens(CACHE_WRITE_METERS),
+    "output_tokens": _tokens(OUTPUT_TOKEN_METERS),
+    "reasoning_tokens": _tokens(frozenset({int(Meter.OUTPUT_REASONING)})),
+    "searches": _tokens(frozenset({int(Meter.SEARCHES)})),
+}
+"""Each measure as a sum over rows. ``costed`` is internal: it tells a cost of 0 from an unknown one."""
+
+ROW_SUMS: Final = ", ".join(f"coalesce({sql}, 0)::hugeint as {name}" for name, sql in MEASURES.items())
+"""Sums over rows; always whole, and wide: 64 bits hold only $9.2 million in picodollars."""
+
+ROLLUP_SUMS: Final = ", ".join(f"sum({name})::hugeint as {name}" for name in MEASURES)
+"""The same sums over hourly sums."""
+
+_DIMENSION_LIST: Final = ", ".join(f'"{name}"' for name in ROLLUP_DIMENSIONS)
+
+ROLLUP_COLUMNS: Final = f'"at", {_DIMENSION_LIST}, {", ".join(MEASURES)}'
+
+ROLLUP_FROM_ROWS: Final = (
+    f'select date_trunc(\'hour\', "at")::timestamp as "at", {_DIMENSION_LIST}, {ROW_SUMS} from batch group by all'
+)
+ROLLUP_MERGED: Final = f'select "at", {_DIMENSION_LIST}, {ROLLUP_SUMS} from rollup'
+ROLLUP_GROUPS: Final = f'group by "at", {_DIMENSION_LIST}'
+
+
+def measures_of(values: dict[str, int]) -> Measures:
+    """Sums as an answer: where something was billed and nothing has a known cost, the cost is unknown."""
+    known = Measures(**{name: value for name, value in values.items() if name != "costed"})
+    if values["costed"] == 0 and values["unpriced_requests"]:
+        return structs.replace(known, cost=None, list_cost=None)
+    return known

@@ -1,0 +1,139 @@
+"""The ledger process: owns the index, loads the spools every few seconds, and answers on a socket.
+
+It lives as long as the process that started it: an inherited pipe that reaches its end means that the parent is gone,
+however it went. It ignores Ctrl-C, which a terminal sends to the whole group: the gateway is still settling calls then,
+and its end ends the ledger after a last load.
+"""
+
+import gc
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+
+from bursar.clock import Clock, SystemClock
+from bursar.config import Ledger as Settings
+from bursar.errors import LedgerUnavailable
+from bursar.ledger.engine import Ledger
+from bursar.ledger.layout import Layout
+from bursar.ledger.server import LedgerServer
+
+WAIT_FOR_OWNER_S: Final = 10.0
+"""How long a new ledger process waits for the one before it to end."""
+
+START_TIMEOUT_S: Final = 600.0
+"""How long a ledger may take to start: rebuilding an index takes a minute for ten million rows."""
+
+STOP_TIMEOUT_S: Final = 30.0
+
+_READY: Final = b"ready"
+_GC_THRESHOLD: Final = 100_000
+"""Rows are many short-lived objects without cycles; collecting every 700 of them doubles the cost of loading."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+def run_ledger(
+    data_dir: Path, settings: Settings, stop_fd: int, *, clock: Clock | None = None, ready_fd: int | None = None
+) -> None:
+    """Run the ledger until ``stop_fd`` reaches its end or SIGTERM arrives; the main function of its process.
+
+    ``ready_fd`` is told, and closed, once questions are answered. Raises LedgerUnavailable when the ledger cannot be
+    opened.
+    """
+    gc.set_threshold(_GC_THRESHOLD)
+    stop_reader, stop_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(stop_writer)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Ledger(data_dir, settings, clock=clock or SystemClock(), wait_s=WAIT_FOR_OWNER_S) as ledger:
+        server = LedgerServer(ledger.layout.socket, ledger)
+        answering = threading.Thread(target=server.serve_forever, name="ledger answers", daemon=True)
+        answering.start()
+        if ready_fd is not None:
+            os.write(ready_fd, _READY)
+            os.close(ready_fd)
+        try:
+            _load_until_stopped(ledger, settings.flush_s, (stop_fd, stop_reader))
+        finally:
+            ledger.layout.socket.unlink(missing_ok=True)
+            server.shutdown()
+            server.server_close()
+        _load_all(ledger)
+
+
+class LedgerProcess:
+    """A running ledger process, seen from its parent, whose end it does not outlive."""
+
+    def __init__(self, data_dir: Path, settings: Settings) -> None:
+        """Start it and wait until it answers; raises LedgerUnavailable when it does not come up."""
+        self.data_dir: Final = data_dir
+        stop_reader, self._stop_writer = os.pipe2(os.O_CLOEXEC)
+        ready_reader, ready_writer = os.pipe2(os.O_CLOEXEC)
+        arguments = [str(data_dir), str(stop_reader), str(ready_writer), msgspec.json.encode(settings).decode()]
+        self._process: Final = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "bursar.ledger", *arguments],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(stop_reader, ready_writer),
+        )
+        os.close(stop_reader)
+        os.close(ready_writer)
+        self._await_ready(ready_reader)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether it is still running."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Let it load what is left and end; kills it when it takes longer than `STOP_TIMEOUT_S`."""
+        if self._stop_writer >= 0:
+            os.close(self._stop_writer)
+            self._stop_writer = -1
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _log.error("ledger process %d did not end in %.0f s; killing it", self.pid, STOP_TIMEOUT_S)
+            self._process.kill()
+            self._process.wait()
+
+    def _await_ready(self, ready_reader: int) -> None:
+        try:
+            is_told, _, _ = select.select([ready_reader], [], [], START_TIMEOUT_S)
+            is_ready = bool(is_told) and os.read(ready_reader, len(_READY)) == _READY
+        finally:
+            os.close(ready_reader)
+        if not is_ready:
+            self.stop()
+            raise LedgerUnavailable(
+                f"the ledger process for {Layout(self.data_dir).data_dir} did not start; its reason is in the log above"
+            )
+
+
+def _load_until_stopped(ledger: Ledger, flush_s: float, stops: tuple[int, ...]) -> None:
+    while not select.select(stops, [], [], flush_s)[0]:
+        _load_all(ledger)
+
+
+def _load_all(ledger: Ledger) -> None:
+    """Load and tend; a full disk or a failing index is said and tried again next time, for nothing is lost by it."""
+    try:
+        # One pass at a time, so that a question never waits for a whole backlog.
+        while ledger.load(max_passes=1):
+            pass
+        while ledger.tend():
+            pass
+    except (OSError, LedgerUnavailable, duckdb.Error):
+        _log.exception("the ledger could not load; it tries again")
