@@ -15,6 +15,7 @@ PICO_PER_USD: Final = 10**12
 
 _PLACES: Final = 12
 _CENT_PLACES: Final = 2
+_RATE_PLACES: Final = 24
 
 
 def parse_usd(text: str) -> Pico:
@@ -58,3 +59,14 @@ def round_half_even(numerator: int, denominator: int) -> int:
     if twice > denominator or (twice == denominator and quotient & 1):
         return quotient + 1
     return quotient
+
+
+def format_rate(pico: int, per: int) -> str:
+    """Print a unit price in USD, ``pico`` picodollars for ``per`` units, as plain decimal text.
+
+    Exact wherever the fraction terminates; a fraction that does not (a price by the hour) is cut off after 24 decimals.
+    """
+    scaled = round_half_even(pico * 10 ** (_RATE_PLACES - _PLACES), per)
+    whole, fraction = divmod(scaled, 10**_RATE_PLACES)
+    digits = f"{fraction:0{_RATE_PLACES}d}".rstrip("0").ljust(_CENT_PLACES, "0")
+    return f"{whole}.{digits}"

@@ -52,10 +52,11 @@ def print_table(rows: Iterable[Row], *, columns: Sequence[str], title: str | Non
     """Print an aligned table, as wide as the content needs when it does not go to a terminal."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", title_style="bold")
     for name in columns:
+        is_number = name.endswith(_NUMERIC_ENDINGS)
         table.add_column(
             name.removesuffix("_usd").replace("_", " ") + (" $" if name.endswith("_usd") else ""),
-            justify="right" if name.endswith(_NUMERIC_ENDINGS) else "left",
-            no_wrap=name.endswith(_NUMERIC_ENDINGS),
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
             overflow="fold",
         )
     for row in rows:

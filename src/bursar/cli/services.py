@@ -8,16 +8,8 @@ from bursar.catalog.snapshot import Catalog
 from bursar.clock import Clock
 from bursar.config import Config
 from bursar.events import Corrected
-from bursar.ledger.questions import Answer, Question
+from bursar.ledger.client import LedgerClient
 from bursar.simulator.settings import SimulatorSettings
-
-
-class Ledger(Protocol):
-    """The ledger, whether its process runs or not."""
-
-    def ask(self, question: Question) -> Answer:
-        """Answer a question over everything recorded so far; raises LedgerUnavailable or QuestionError."""
-        ...
 
 
 class Services(Protocol):
@@ -41,7 +33,7 @@ class Services(Protocol):
         """Run the gateway until it is told to stop."""
         ...
 
-    def ledger(self, path: Path | None) -> AbstractContextManager[Ledger]:
+    def ledger(self, path: Path | None) -> AbstractContextManager[LedgerClient]:
         """Open the ledger of a configuration."""
         ...
 

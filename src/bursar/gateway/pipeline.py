@@ -176,9 +176,10 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
                 f"{found.reason}, and this gateway refuses models without a price. Add a [[prices]] entry for it.",
             )
         return (f"admitted without a price: {found.reason}",)
-    output = request.max_output_tokens
+    catalog, output = snapshot.catalog, request.max_output_tokens
     if output is None:
-        output = snapshot.catalog.max_output_tokens(route.target.price_list, found.card.model)
+        provider, model = route.target.price_list, found.card.model
+        output = catalog.max_output_tokens(provider, model) or catalog.context_window(provider, model)
     admission.card = found.card.id
     if output is not None:
         admission.bound = upper_bound(found.card, input_tokens=len(admission.incoming.body), output_tokens=output)

@@ -33,7 +33,7 @@ def build_snapshot(
     ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``.
     Raises ConfigError on secrets that cannot be resolved and settings that contradict each other.
     """
-    dialects = {name: dialect_for(name) for name in get_args(DialectName)}
+    dialects = {name: dialect_for(name) for name in get_args(DialectName) if name != "bedrock"}
     targets = {
         one.name: _target(one, dialects[one.dialect], environ=environ, simulator_url=simulator_url)
         for one in config.providers

@@ -3,17 +3,17 @@
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bursar.catalog.load import load_catalog
 from bursar.catalog.snapshot import Catalog
 from bursar.cli.main import run
-from bursar.cli.services import Ledger
 from bursar.clock import Clock, SystemClock
 from bursar.config import Config
 from bursar.events import Corrected
-from bursar.ledger.client import open_ledger
+from bursar.ledger.client import LedgerClient, connect
+from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.simulator.settings import SimulatorSettings
 from bursar.wiring.environment import data_dir, os_environ, read_config, with_overrides
@@ -55,10 +55,10 @@ class SystemServices:
         )
 
     @contextmanager
-    def ledger(self, path: Path | None) -> Iterator[Ledger]:
+    def ledger(self, path: Path | None) -> Iterator[LedgerClient]:
         """The ledger: through its process while one runs, else opened here."""
         config, folder = self.config(path)
-        with open_ledger(folder, config.ledger) as ledger:
+        with closing(connect(folder, config.ledger, clock=self.clock)) as ledger:
             yield ledger
 
     def catalog(self, path: Path | None) -> Catalog:
@@ -69,7 +69,7 @@ class SystemServices:
     def record(self, path: Path | None, corrections: list[Corrected]) -> None:
         """Append corrections through a spool of this process's own."""
         config, folder = self.config(path)
-        with Spool(folder / "spool", "cli", max_bytes=config.ledger.spool_bytes) as spool:
+        with Spool(Layout(folder).spool, "cli", max_bytes=config.ledger.spool_bytes) as spool:
             for one in corrections:
                 spool.append(one)
 

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +22,16 @@ from bursar.config import Config
 from bursar.console.app import create_app
 from bursar.errors import ConfigError
 from bursar.gateway.protocol import protocol_class
-from bursar.gateway.state import Gateway
+from bursar.gateway.state import Gateway, Snapshot
 from bursar.gateway.tasks import TaskGroup
-from bursar.ledger.client import LedgerClient
-from bursar.ledger.process import LedgerProcess
+from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.simulator.serve import SimulatorProcess
 from bursar.simulator.settings import SimulatorSettings
 from bursar.upstream import UpstreamClient
 from bursar.wiring.banner import banner
 from bursar.wiring.build import build_snapshot, client_settings, needs_simulator
+from bursar.wiring.keeper import LedgerKeeper
 from bursar.wiring.reload import Reloader
 
 log = logging.getLogger("bursar.serve")
@@ -73,34 +74,32 @@ class GatewayServer(uvicorn.Server):
 def serve(options: ServeOptions) -> None:
     """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used."""
     config = options.config
-    options.data_dir.mkdir(parents=True, exist_ok=True)
-    with _listen(config.server.host, config.server.port) as listener:
-        simulator = SimulatorProcess(options.simulator) if needs_simulator(config) else None
-        try:
-            with (
-                LedgerProcess(options.data_dir, config.ledger),
-                Spool(options.data_dir / "spool", "gateway", max_bytes=config.ledger.spool_bytes) as spool,
-            ):
-                uvloop.run(_run(options, listener, spool, simulator.base_url if simulator else None))
-        finally:
-            if simulator is not None:
-                simulator.stop()
+    layout = Layout(options.data_dir)
+    with ExitStack() as parts:
+        listener = parts.enter_context(_listen(config.server.host, config.server.port))
+        simulator_url = None
+        if needs_simulator(config):
+            simulator_url = parts.enter_context(SimulatorProcess(options.simulator)).base_url
+        snapshot = build_snapshot(
+            config,
+            data_dir=options.data_dir,
+            environ=options.environ,
+            now_us=SystemClock().now_us(),
+            simulator_url=simulator_url,
+        )
+        keeper = LedgerKeeper(options.data_dir, config.ledger)
+        parts.callback(keeper.stop)
+        spool = parts.enter_context(Spool(layout.spool, "gateway", max_bytes=config.ledger.spool_bytes))
+        uvloop.run(_run(options, snapshot, listener=listener, spool=spool, simulator_url=simulator_url))
 
 
-async def _run(options: ServeOptions, listener: socket.socket, spool: Spool, simulator_url: str | None) -> None:
+async def _run(
+    options: ServeOptions, snapshot: Snapshot, *, listener: socket.socket, spool: Spool, simulator_url: str | None
+) -> None:
     loop = asyncio.get_running_loop()
-    clock = SystemClock()
-    snapshot = build_snapshot(
-        options.config,
-        data_dir=options.data_dir,
-        environ=options.environ,
-        now_us=clock.now_us(),
-        simulator_url=simulator_url,
-    )
     client = UpstreamClient(loop, client_settings(options.config))
-    gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=clock, loop=loop)
-    ledger = LedgerClient(options.data_dir)
-    app = create_app(gateway=gateway, ledger=ledger, clock=clock)
+    gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=SystemClock(), loop=loop)
+    app = create_app(gateway=gateway)
     server = GatewayServer(_server_config(app, gateway), gateway)
     tasks = TaskGroup()
     tasks.spawn(_sweep(gateway), name="sweep")
