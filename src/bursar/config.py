@@ -165,10 +165,14 @@ class Price(Section, frozen=True):
     """First day or instant, ISO 8601, UTC."""
     valid_to: str | None = None
     """First day or instant after, ISO 8601, UTC."""
+    conditions: dict[str, str] = {}
+    """Only where these hold, such as `{service_tier = "priority"}` or `{deployment = "regional"}`. Without any, a
+    discount covers every list price of the model, `usd` its ordinary price, `gpu_hour_usd` and `free` every call."""
     discount_percent: Annotated[str, Meta(pattern=r"^[0-9]{1,2}(\.[0-9]+)?$|^100$")] | None = None
     """Percentage off list price."""
     usd: dict[str, Usd] = {}
-    """Price by meter: token meters in USD per million tokens; others per unit as in `docs/pricing.md`."""
+    """Price by meter: USD per million tokens or characters, per hour of audio, video or GPU, and per single search,
+    image, page or request; see `docs/pricing.md`."""
     gpu_hour_usd: Usd | None = None
     """Self-hosted: USD per GPU-hour of request wall time, times `gpus`."""
     gpus: Annotated[int, Meta(ge=1)] = 1

@@ -43,30 +43,37 @@ def prices_dir(data_dir: Path) -> Path:
 
 def packaged_sheet(data_dir: Path) -> Sheet:
     """The installed package's prices: from the cache, or compiled (about a second) and cached."""
-    installed = version(PACKAGE)
-    path = prices_dir(data_dir) / f"genai-{installed}-c{COMPILER}-m{METER_COUNT}{_SUFFIX}"
+    path = packaged_path(data_dir)
     try:
         return read_sheet(path)
     except (FileNotFoundError, DamagedSheet):
         # Imported by name and only here: the package costs half a second that a warm start must not pay.
-        sheet: Sheet = import_module("bursar.catalog.genai").compile_package(installed)
+        sheet: Sheet = import_module("bursar.catalog.genai").compile_package(version(PACKAGE))
         write_sheet(path, sheet)
         return sheet
 
 
-def keep_snapshot(data_dir: Path, sheet: Sheet) -> Path:
-    """Store a snapshot under its digest, unless it is there already and sound; returns its path."""
-    path = snapshot_path(data_dir, digest_of(sheet))
+def packaged_path(data_dir: Path) -> Path:
+    """The cache of the installed package, compiled by this compiler for the meters there are."""
+    return prices_dir(data_dir) / f"genai-{version(PACKAGE)}-c{COMPILER}-m{METER_COUNT}{_SUFFIX}"
+
+
+def keep_snapshot(data_dir: Path, sheet: Sheet) -> Sheet:
+    """Store a snapshot under its digest; one that is there already is returned, with the times it was first known."""
+    path = prices_dir(data_dir) / f"{digest_of(sheet)}{_SUFFIX}"
     try:
-        read_sheet(path)
+        return read_sheet(path)
     except (FileNotFoundError, DamagedSheet):
         write_sheet(path, sheet)
-    return path
+        return sheet
 
 
-def snapshot_path(data_dir: Path, digest: str) -> Path:
-    """Where the snapshot with this digest is kept."""
-    return prices_dir(data_dir) / f"{digest}{_SUFFIX}"
+def find_snapshot(data_dir: Path, digest: str) -> Sheet | None:
+    """The snapshot a row's catalog digest names; ``None`` when it was never in force here."""
+    try:
+        return read_sheet(prices_dir(data_dir) / f"{digest}{_SUFFIX}")
+    except FileNotFoundError:
+        return None
 
 
 def find_card(data_dir: Path, card_id: str) -> PriceCard | None:

@@ -28,6 +28,9 @@ Anthropic's `inference_geo` is `global`, or `not_available` on models that do no
 missing on purpose: its price list is valid for global deployments alone, so `deployment=global` stands on the cards.
 """
 
+DEPLOYMENTS: Final[Mapping[str, tuple[str, ...]]] = {"azure": ("datazone", "global", "regional")}
+"""Providers whose prices depend on the kind of deployment, and the kinds there are."""
+
 _RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("service_tier", "batch"): ("processing", "batch"),
 }

@@ -22,10 +22,10 @@ from genai_prices import types
 from genai_prices.data import providers as packaged_providers
 from msgspec.structs import replace
 
-from bursar.catalog.conditions import Conditions, normalise
+from bursar.catalog.conditions import DEPLOYMENTS, Conditions, normalise
 from bursar.catalog.genai_names import NameRules, a_day_of
 from bursar.catalog.genai_timeline import Stretch, timeline
-from bursar.catalog.rates import TOKEN_METERS, ZERO, UnknownUnit, free_rates, known_rates, spread
+from bursar.catalog.rates import FREE_METERS, TOKEN_METERS, ZERO, UnknownUnit, free_rates, known_rates, spread
 from bursar.catalog.sheet import ModelNames, Sheet, seal
 from bursar.price import CardId, PriceCard, Rate, RateSet, Tier, rate_set
 from bursar.usage import Meter
@@ -51,20 +51,22 @@ FREE_MODELS: Final = frozenset(
 FREE_SUFFIX: Final = ":free"
 """OpenRouter's marker of a free variant, followed by other routers."""
 
-FREE_METERS: Final[Mapping[str, tuple[Meter, ...]]] = {"anthropic": (Meter.FETCHES,)}
-"""Meters a provider counts and documents as free: Anthropic's web fetch tool costs nothing beyond tokens (web fetch
-tool documentation, "Usage and pricing")."""
-
 MINIMUMS: Final[Mapping[tuple[str, str], tuple[tuple[int, int], ...]]] = {
     ("groq", "whisper-large-v3"): ((int(Meter.INPUT_AUDIO_MS), 10_000),),
     ("groq", "whisper-large-v3-turbo"): ((int(Meter.INPUT_AUDIO_MS), 10_000),),
 }
 """Least billed quantities: Groq bills ten seconds of audio at least (the package's `calc_price`, Groq pricing page)."""
 
-GLOBAL_DEPLOYMENT: Final[Conditions] = (("deployment", "global"),)
+GAPS: Final[Mapping[tuple[str, str], tuple[Meter, ...]]] = {
+    ("openai", "gpt-4o-audio-preview"): (Meter.INPUT_AUDIO, Meter.OUTPUT_AUDIO),
+    ("openai", "gpt-4o-mini-audio-preview"): (Meter.INPUT_AUDIO, Meter.OUTPUT_AUDIO),
+}
+"""Meters the package would charge at the text price where the provider charges more: OpenAI prices these models' audio
+apart ($40 and $80 a million tokens in the price map of LiteLLM 1.109.1, against $2.50 and $10 for text). Unknown here.
+"""
 
-DEPLOYMENT_PRICED: Final = frozenset({"azure"})
-"""Providers whose list holds for one type of deployment: "prices for *-Global models", the package says of Azure."""
+GLOBAL_DEPLOYMENT: Final[Conditions] = (("deployment", "global"),)
+"""What resold models, and all of Azure's, are listed for: "prices for *-Global models", the package says of Azure."""
 
 _US_PER_SECOND: Final = 1_000_000
 
@@ -108,7 +110,7 @@ def _compile_model(
         return [], replace(names, unpriced_because=reason)
     if not cards:
         return [], replace(names, unpriced_because="is listed without a price; add [[prices]] for it")
-    if provider.id in DEPLOYMENT_PRICED:
+    if provider.id in DEPLOYMENTS:
         cards = [replace(card, conditions=tuple(sorted(card.conditions + GLOBAL_DEPLOYMENT))) for card in cards]
     return cards, names
 
@@ -169,6 +171,9 @@ def _card(
     provider: str, model: str, conditions: Conditions, stretch: Stretch, amounts: Mapping[str, _Price]
 ) -> PriceCard:
     rates, tiers = _tiered_rates(provider, amounts)
+    for gap in GAPS.get((provider, model), ()):
+        for one in (rates, *(higher for _, higher in tiers)):
+            one.pop(gap, None)
     return PriceCard(
         id=CardId(""),
         provider=provider,

@@ -23,8 +23,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.money import PICO_PER_USD
-from bursar.price import CardId, PriceCard, Rate, RateSet, Tier, rate_set
+from bursar.money import PICO_PER_USD, format_usd, round_half_even
+from bursar.price import Rate, RateSet, rate_set
 from bursar.usage import INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
 
 MILLION: Final = 10**6
@@ -34,6 +34,10 @@ HOUR_MS: Final = 3_600_000
 ZERO: Final = Rate(0, 1)
 
 TOKEN_METERS: Final = INPUT_TOKEN_METERS | OUTPUT_TOKEN_METERS
+
+FREE_METERS: Final[Mapping[str, tuple[Meter, ...]]] = {"anthropic": (Meter.FETCHES,)}
+"""Meters a provider counts and documents as free: Anthropic's web fetch tool costs nothing beyond tokens (web fetch
+tool documentation, "Usage and pricing")."""
 
 Amount = Decimal | Fraction
 """An exact price in USD."""
@@ -120,10 +124,16 @@ def free_rates(meters: Iterable[int]) -> dict[Meter, Rate]:
     return {Meter(meter): ZERO for meter in meters}
 
 
-def map_rates(card: PriceCard, change: Fraction) -> tuple[RateSet, tuple[Tier, ...]]:
-    """The card's rates and tiers, every one of them multiplied by ``change``."""
-    tiers = tuple(Tier(tier.above_input_tokens, _multiplied(tier.rates, change)) for tier in card.tiers)
-    return _multiplied(card.rates, change), tiers
+def quoted_per(meter: Meter) -> int:
+    """How many counts people quote a price for: a million tokens or characters, an hour, one of anything else."""
+    if meter in TOKEN_METERS or meter is Meter.CHARACTERS:
+        return MILLION
+    return HOUR_MS if meter.unit == "ms" else 1
+
+
+def quoted_usd(meter: Meter, rate: Rate) -> str:
+    """A rate as people quote it, decimal USD rounded to a picodollar: ``2.50`` for a million tokens."""
+    return format_usd(round_half_even(rate.pico * quoted_per(meter), rate.per))
 
 
 def known_rates(rates: RateSet) -> dict[Meter, Rate]:
@@ -131,28 +141,10 @@ def known_rates(rates: RateSet) -> dict[Meter, Rate]:
     return {Meter(index): rate for index, rate in enumerate(rates.by_meter) if rate is not None}
 
 
-def unsealed_card(
-    *,
-    provider: str,
-    model: str,
-    rates: Mapping[Meter, Rate],
-    source: str,
-    tiers: Iterable[tuple[int, Mapping[Meter, Rate]]] = (),
-) -> PriceCard:
-    """A card without its id, which is given by `sheet.seal` when the card is complete."""
-    return PriceCard(
-        id=CardId(""),
-        provider=provider,
-        model=model,
-        rates=rate_set(rates),
-        source=source,
-        tiers=tuple(Tier(above, rate_set(rates_above)) for above, rates_above in tiers),
-    )
-
-
-def _multiplied(rates: RateSet, change: Fraction) -> RateSet:
+def scaled(rates: RateSet, factor: Fraction) -> RateSet:
+    """Every known rate multiplied by ``factor``, exactly."""
     changed = {}
     for meter, rate in known_rates(rates).items():
-        pico = Fraction(rate.pico, rate.per) * change
+        pico = Fraction(rate.pico, rate.per) * factor
         changed[meter] = Rate(pico.numerator, pico.denominator)
     return rate_set(changed)
