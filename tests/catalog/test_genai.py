@@ -146,6 +146,7 @@ def holds(card, at_us: int) -> bool:
         ("openai", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13", "exact"),
         ("openai", "gpt-6-sol-2026-09-01", "gpt-6-sol", "snapshot"),
         ("openai", "omni-moderation-latest", "moderation", "alias"),
+        ("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc123", "ft:gpt-4o-mini", "snapshot"),
         ("anthropic", "claude-3-5-haiku-20241022", "claude-3-5-haiku-latest", "snapshot"),
         ("anthropic", "claude-sonnet-4-20250514", "claude-sonnet-4-0", "alias"),
         ("anthropic", "claude-opus-4-20250514", "claude-opus-4-0", "alias"),
@@ -185,6 +186,7 @@ def test_resolve_real_names(catalog, provider, name, model, via):
     ("provider", "name"),
     [
         ("openai", "ft:gpt-4.1-mini:acme::abc123"),
+        ("openai", "ft:gpt-4o-mini-2024-07-18x:acme::abc123"),
         ("openai", "gpt-4.1-minix"),
         ("openai", "gpt-4o-foo"),
         ("openai", "gpt-4o-2031-01-01"),
@@ -341,3 +343,17 @@ def test_every_variant_is_reachable(catalog):
                 found = catalog.resolve(provider.id, model.id, conditions=tuple(variant.when.items()), at_us=us(AT))
 
                 assert normalise(tuple(variant.when.items())) == found.card.conditions
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([*sorted({provider.id for provider in providers}), "nobody"]),
+    st.text(max_size=30),
+    st.lists(st.tuples(st.sampled_from(["service_tier", "speed", "*", "x"]), st.text(max_size=5)), max_size=2),
+    st.integers(-(10**16), 10**16),
+)
+def test_resolve_is_total(catalog, provider, name, conditions, at_us):
+    """Any question has an answer: a card that holds for it, or a reason."""
+    found = catalog.resolve(provider, name, conditions=tuple(conditions), at_us=at_us)
+
+    assert isinstance(found, NoPrice) or (holds(found.card, at_us) and found.card.provider == provider)

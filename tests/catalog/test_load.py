@@ -1,5 +1,8 @@
 """The catalog in force."""
 
+import re
+from pathlib import Path
+
 from bursar.catalog.bundle import export_bundle, import_bundle
 from bursar.catalog.compiled import find_card, find_snapshot
 from bursar.catalog.load import load_catalog
@@ -53,4 +56,17 @@ def test_quarantine_flags(data_dir):
     assert [catalog.resolve("openai", model, at_us=AT_US).quarantined for model in ("gpt-4o", "gpt-4o-mini")] == [
         True,
         False,
+    ]
+
+
+def test_documented_entries(data_dir):
+    """The entries that docs/pricing.md shows can be used, and do what it says."""
+    page = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    catalog = load_catalog(parse_config(snippet, source="docs/pricing.md"), data_dir, now_us=1)
+    regional = (("deployment", "regional"),)
+
+    assert [Rate(2_187_500), Rate(2_750_000)] == [
+        catalog.resolve(provider, model, conditions=conditions, at_us=AT_US - 10**12).card.rates.by_meter[0]
+        for provider, model, conditions in (("openai", "prod-chat", ()), ("azure", "gpt-4o", regional))
     ]

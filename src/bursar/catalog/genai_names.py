@@ -19,7 +19,7 @@ from typing import Final
 
 from genai_prices import types
 
-from bursar.catalog.names import DATE_TAILS, PREVIEW_TAILS
+from bursar.catalog.names import DATE_TAILS, PREVIEW_TAILS, fine_tune_shape
 
 PROBES: Final = (("2024", "01", "15"), ("2026", "10", "28"), ("2031", "12", "05"))
 """Days a shape is tried with; a clause that tells days or years apart is no rule for dated snapshots and fails one."""
@@ -39,6 +39,8 @@ EXTRA_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("claude-sonnet-4-20250514",),
     "openai": (
         "computer-use-preview",
+        "computer-use-preview-2025-03-11",
+        "gpt-3.5-turbo-instruct:20230824-v2",
         "omni-moderation-latest",
         "omni-moderation-2024-09-26",
         "text-moderation-latest",
@@ -47,6 +49,17 @@ EXTRA_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """Names providers publish that only the package's loose clauses cover."""
+
+FINE_TUNED: Final[Mapping[str, tuple[str, ...]]] = {
+    "openai": (
+        "gpt-3.5-turbo-0125",
+        "gpt-3.5-turbo-0613",
+        "gpt-3.5-turbo-1106",
+        "gpt-4o-2024-08-06",
+        "gpt-4o-mini-2024-07-18",
+    ),
+}
+"""Base models of fine-tunes the package has prices for; others, such as gpt-4.1's, have none in it."""
 
 FOLDED: Final = frozenset({"azure"})
 """Providers that compare names without regard to case: Azure deployment and model names are case-insensitive."""
@@ -97,6 +110,7 @@ class NameRules:
         if _is_closed(model.match):
             return ()
         shapes = {stem + tail for stem in _stems(model) for tail in _tails(provider)}
+        shapes |= {fine_tune_shape(base) for base in FINE_TUNED.get(provider, ())}
         return tuple(sorted(shape for shape in shapes if self._is_claimed_whole(provider, model, shape)))
 
     def _is_claimed_whole(self, provider: str, model: types.ModelInfo, shape: str) -> bool:
@@ -155,7 +169,7 @@ def _tails(provider: str) -> tuple[str, ...]:
 
 def _days_of(shape: str) -> Iterator[str]:
     for year, month, day in PROBES:
-        yield shape.replace("YYYY", year).replace("MM", month).replace("DD", day)
+        yield shape.replace("YYYY", year).replace("MM", month).replace("DD", day).replace("*", f"org:name:{day}")
 
 
 def _literals(clause: object, *, kind: type | None = None) -> list[str]:

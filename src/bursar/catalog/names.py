@@ -1,8 +1,8 @@
-"""Forms of a model's name that are decided by spelling alone: dated snapshots and Bedrock resource names.
+"""Forms of a model's name that are decided by spelling alone: dated snapshots, fine-tunes, Bedrock resource names.
 
 A *shape* is a name with its date masked: ``claude-opus-5-20261001`` and every other day have the shape
 ``claude-opus-5-YYYYMMDD``. The compiler lists the shapes a source vouches for; at run time a name is masked and looked
-up, so no pattern is ever matched against the list.
+up, so no pattern is ever matched against the list. A fine-tune's shape keeps its base model and masks whose it is.
 """
 
 from typing import Final
@@ -11,6 +11,9 @@ DATE_TAILS: Final = ("-YYYYMMDD", "@YYYYMMDD", "-YYYY-MM-DD")
 """What a masked date looks like at the end of a name."""
 PREVIEW_TAILS: Final = ("-preview-MM-DD", "-preview-MM-YYYY")
 """The same for Google's previews."""
+
+FINE_TUNE: Final = "ft:"
+"""How the names of OpenAI's fine-tuned models begin."""
 
 _COMPACT: Final = len("-20260131")
 _DASHED: Final = len("-2026-01-31")
@@ -30,9 +33,12 @@ _ARN_FIELDS: Final = 6
 def shape_of(name: str) -> str | None:
     """The name with its date masked, or ``None`` when it does not end in one.
 
-    Understands ``-YYYYMMDD``, ``@YYYYMMDD``, ``-YYYY-MM-DD``, Google's ``-preview-MM-DD`` and ``-preview-MM-YYYY``, and
-    Bedrock's ``-YYYYMMDD-v1:0``.
+    Understands ``-YYYYMMDD``, ``@YYYYMMDD``, ``-YYYY-MM-DD``, Google's ``-preview-MM-DD`` and ``-preview-MM-YYYY``,
+    Bedrock's ``-YYYYMMDD-v1:0``, and OpenAI's fine-tunes ``ft:base:organisation:name:id``.
     """
+    if name.startswith(FINE_TUNE):
+        base, mark, _ = name[len(FINE_TUNE) :].partition(":")
+        return fine_tune_shape(base) if mark else None
     shape = _masked(name)
     if shape is not None:
         return shape
@@ -41,6 +47,11 @@ def shape_of(name: str) -> str | None:
         shape = _masked(head)
         return f"{shape}-v{version}" if shape is not None else None
     return None
+
+
+def fine_tune_shape(base: str) -> str:
+    """The shape of every fine-tune of a base model."""
+    return f"{FINE_TUNE}{base}:*"
 
 
 def is_dated_form(name: str, base: str) -> bool:
