@@ -4,6 +4,7 @@ from bursar.config import DialectName
 from bursar.dialects.anthropic import Anthropic
 from bursar.dialects.azure import Azure
 from bursar.dialects.base import Dialect
+from bursar.dialects.bedrock import Bedrock
 from bursar.dialects.flavours import FLAVOURS
 from bursar.dialects.gemini import Gemini
 from bursar.dialects.openai import OpenAI
@@ -19,6 +20,6 @@ def dialect_for(name: DialectName) -> Dialect:
         case "gemini":
             return Gemini()
         case "bedrock":
-            raise NotImplementedError(name)
+            return Bedrock()
         case _:
             return OpenAI(FLAVOURS[name])
