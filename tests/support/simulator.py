@@ -1,17 +1,15 @@
 """A simulated provider on a loopback port, in a thread of the test process, with its account at hand."""
 
-import asyncio
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 import uvloop
 
 from bursar.simulator.account import Account, Entry
 from bursar.simulator.app import Simulator, create_app
-from bursar.simulator.serve import server_config
+from bursar.simulator.serve import QuietServer, server_config
 from bursar.simulator.settings import SimulatorSettings
 
 
@@ -48,20 +46,15 @@ def simulator(settings: SimulatorSettings | None = None) -> Iterator[RunningSimu
     """Serve a simulator (without latency unless told otherwise) for the time of a ``with`` block."""
     app = create_app(settings or SimulatorSettings(latency_scale=0))
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        server = uvicorn.Server(server_config(app))
+        server = QuietServer(server_config(app))
         thread = threading.Thread(target=_serve, args=(server, listener), name="simulator")
         thread.start()
         try:
             yield RunningSimulator(app, listener.getsockname()[1])
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join(15)
 
 
-def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    uvloop.run(_until_stopped(server, listener))
-
-
-async def _until_stopped(server: uvicorn.Server, listener: socket.socket) -> None:
-    await server.serve(sockets=[listener])
-    await asyncio.sleep(0)
+def _serve(server: QuietServer, listener: socket.socket) -> None:
+    uvloop.run(server.serve(sockets=[listener]))

@@ -5,6 +5,7 @@ written to the cache; the split of writes by lifetime is told in `message_start`
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -37,7 +38,7 @@ _ERRORS: Final = {
 }
 _OPENING_OUTPUT_TOKENS: Final = 1
 """What `message_start` counts before anything is written."""
-_ONLY_AT_START: Final = frozenset({"cache_creation", "service_tier"})
+_ONLY_AT_START: Final = frozenset({"cache_creation", "service_tier", "speed", "inference_geo"})
 _SIGNATURE: Final = "c2ltdWxhdGVk"
 
 STREAM_ERROR: Final = named_event(
@@ -74,7 +75,8 @@ def answer_messages(
         raise Problem("invalid", "max_tokens: Field required")
     generated = request.generate(ask)
     message = _message(request, ask)
-    usage = usage_on_wire(message_usage(generated.usage), request.fault)
+    named = partial(message_usage, ask.terms)
+    usage = usage_on_wire(named(generated.usage), request.fault)
     frames: Iterable[Frame]
     if ask.stream:
         frames = (frame(event) for event in message_events(message, generated, usage, request))
@@ -91,7 +93,7 @@ def answer_messages(
         response_id=str(message["id"]),
         model=str(message["model"]),
         usage=generated.usage,
-        named=message_usage,
+        named=named,
         error_frame=error,
     )
 
@@ -116,7 +118,7 @@ def count_tokens_of_messages(request: Request) -> Reply:
     return Reply(frames=whole(encode(body), has_usage=False), content_type=JSON, model=snapshot_of(ask.model))
 
 
-def message_usage(usage: Usage) -> Mapping[str, Any]:
+def message_usage(terms: Mapping[str, str], usage: Usage) -> Mapping[str, Any]:
     """The usage object of a message: input apart from cache reads and writes, thinking inside output."""
     written_5m = usage.quantity(Meter.CACHE_WRITE_5M)
     written_1h = usage.quantity(Meter.CACHE_WRITE_1H)
@@ -126,7 +128,7 @@ def message_usage(usage: Usage) -> Mapping[str, Any]:
         "cache_read_input_tokens": usage.quantity(Meter.CACHE_READ),
         "cache_creation": {"ephemeral_5m_input_tokens": written_5m, "ephemeral_1h_input_tokens": written_1h},
         "output_tokens": usage.output_tokens,
-        "service_tier": "standard",
+        **terms,
     }
 
 

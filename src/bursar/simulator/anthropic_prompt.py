@@ -37,6 +37,7 @@ def read_messages(fields: Fields, *, model: str | None = None, stream: bool | No
         stop=strings(fields, "stop_sequences"),
         effort=_effort(fields),
         caching="explicit",
+        terms=_terms(fields),
     )
 
 
@@ -117,6 +118,12 @@ def _schema(fields: Fields) -> Fields | None:
         if text(holder, "type") == "json_schema":
             return mapping(holder, "schema")
     return None
+
+
+def _terms(fields: Fields) -> dict[str, str]:
+    """The tier that serves, and speed and geography as asked (`Usage` of the API reference, read 2026-11)."""
+    asked = {name: text(fields, name) for name in ("speed", "inference_geo")}
+    return {"service_tier": "standard", **{name: value for name, value in asked.items() if value}}
 
 
 def _effort(fields: Fields) -> str | None:

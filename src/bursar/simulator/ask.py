@@ -44,6 +44,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     """How hard to reason: ``low``, ``medium``, ``high``; ``None`` not at all."""
     caching: Literal["automatic", "automatic-billed", "explicit", "none"] = "none"
     """How the provider caches this prompt; ``automatic-billed`` also charges for what is written."""
+    terms: Mapping[str, str] = {}
+    """How the request is served, in the dialect's words, where the usage object repeats it."""
     told: frozenset[Kind] = frozenset()
     """Modalities whose tokens this dialect reports apart; others count as text."""
 

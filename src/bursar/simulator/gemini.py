@@ -4,7 +4,8 @@ Shapes follow recorded traffic and the API reference (read 2026-11). Every chunk
 thoughts are counted beside the candidates, not among them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -86,7 +87,7 @@ def list_gemini_models(_: Request) -> Reply:
     return Reply(frames=whole(encode({"models": models}), has_usage=False), content_type=_JSON)
 
 
-def usage_metadata(usage: Usage) -> Mapping[str, Any]:
+def usage_metadata(terms: Mapping[str, str], usage: Usage) -> Mapping[str, Any]:
     """`usageMetadata`: the prompt includes what was cached, thoughts stand beside the candidates."""
     prompt = [(name, usage.quantity(fresh) + usage.quantity(read)) for name, fresh, read in _MODALITIES]
     cached = [(name, usage.quantity(read)) for name, _, read in _MODALITIES]
@@ -96,7 +97,7 @@ def usage_metadata(usage: Usage) -> Mapping[str, Any]:
         "candidatesTokenCount": usage.quantity(Meter.OUTPUT_TEXT),
         "totalTokenCount": usage.input_tokens + usage.output_tokens,
         "promptTokensDetails": _details(prompt),
-        "serviceTier": "standard",
+        **terms,
     }
     if thoughts:
         said["thoughtsTokenCount"] = thoughts
@@ -114,11 +115,12 @@ class _Worded(Struct, frozen=True):
     """What every chunk of an answer repeats."""
 
     envelope: Mapping[str, Any]
+    named: Callable[[Usage], Mapping[str, Any]]
     fault: Fault | None
     with_thoughts: bool
 
     def body(self, candidates: list[dict[str, Any]], usage: Usage) -> dict[str, Any]:
-        said = usage_on_wire(usage_metadata(usage), self.fault)
+        said = usage_on_wire(self.named(usage), self.fault)
         return {"candidates": candidates, **({} if said is None else {"usageMetadata": said}), **self.envelope}
 
 
@@ -127,7 +129,9 @@ def _answer(request: Request, *, stream: bool) -> Reply:
     ask = read_contents(fields, request.call.subject, stream=stream)
     generated = request.generate(ask)
     response_id = request.new_id("", 23)
-    worded = _Worded({"modelVersion": ask.model, "responseId": response_id}, request.fault, shows_thoughts(fields))
+    named = partial(usage_metadata, ask.terms)
+    envelope = {"modelVersion": ask.model, "responseId": response_id}
+    worded = _Worded(envelope, named, request.fault, shows_thoughts(fields))
     has_usage = request.fault is not Fault.MISSING_USAGE
     as_events = request.call.query.get("alt") == "sse"
     frames: Iterable[Frame]
@@ -147,7 +151,7 @@ def _answer(request: Request, *, stream: bool) -> Reply:
         response_id=response_id,
         model=ask.model,
         usage=generated.usage,
-        named=usage_metadata,
+        named=named,
         error_frame=data_event(_FAILED) if as_events else b"," + encode(_FAILED) + b"]",
     )
 

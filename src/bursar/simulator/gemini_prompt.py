@@ -49,6 +49,7 @@ def read_contents(fields: Fields, model: str, *, stream: bool) -> Ask:
         answers=max(1, number(config, "candidateCount") or 1),
         effort=_effort(model, config),
         caching="none" if _UNCACHED.match(model) else "automatic",
+        terms={"serviceTier": (text(fields, "serviceTier") or "standard").lower()},
         told=frozenset({"image", "audio"}),
     )
 

@@ -26,6 +26,8 @@ from bursar.simulator.openai_prompt import (
 from bursar.simulator.sse import EVENT_STREAM, JSON, data_event, encode
 from bursar.simulator.tokens import Piece, count_tokens, text_piece, words_of
 
+_FILTERED: Final = {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]}
+"""Azure's content filter speaks first: in a stream by a nameless chunk without choices."""
 _DONE: Final = b"data: [DONE]\n\n"
 
 _FINISH: Final[Mapping[Finish, str]] = {
@@ -120,7 +122,7 @@ def _completion(
         }
         for index, choice in enumerate(generated.answer.choices)
     ]
-    body = {**envelope, "choices": choices}
+    body = {**envelope, "choices": choices, **(_FILTERED if _is_azure(request) else {})}
     if usage is not None:
         body["usage"] = usage
     return whole(encode(body), has_usage=usage is not None, tokens=generated.usage.output_tokens)
@@ -154,6 +156,9 @@ def _chunks(
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         return data_event({**envelope, "choices": [choice], **trailer})
 
+    if _is_azure(ids):
+        nobody = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+        yield Frame(data_event({**nobody, **_FILTERED}))
     waited = count_tokens(generated.answer.reasoning)
     for index, choice in enumerate(generated.answer.choices):
         for delta, tokens in _deltas(choice, ids):
@@ -163,6 +168,10 @@ def _chunks(
     if include_usage and usage is not None:
         yield Frame(data_event({**envelope, "choices": [], "usage": usage}), has_usage=True)
     yield Frame(_DONE)
+
+
+def _is_azure(request: Request) -> bool:
+    return request.call.path.startswith("/openai/")
 
 
 def _deltas(choice: Choice, ids: Request) -> Iterator[tuple[Mapping[str, Any], int]]:

@@ -45,7 +45,7 @@ def responses(request: Request) -> Reply:
     response = _response(request, fields, ask)
     usage = usage_on_wire(responses_usage(generated.usage), request.fault)
     items = _items(request, generated)
-    final = _final(response, generated, items, usage)
+    final = _final({**response, "service_tier": served_tier(text(fields, "service_tier"))}, generated, items, usage)
     if ask.stream:
         frames: Any = _events(response, final, items, generated, has_usage=usage is not None)
     else:
@@ -159,7 +159,6 @@ def _final(
         "status": "incomplete" if is_cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
         "completed_at": None if is_cut else response["created_at"],
-        "service_tier": served_tier(""),
         "output": items,
     }
     if usage is None:

@@ -6,10 +6,12 @@ answers in flight finish.
 """
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Self
 
 import msgspec
@@ -51,10 +53,12 @@ def serve_simulator(
 async def _serve(
     settings: SimulatorSettings, listener: socket.socket, announce: Callable[[int], None], parent_fd: int | None
 ) -> None:
-    server = uvicorn.Server(server_config(create_app(settings)))
+    server = QuietServer(server_config(create_app(settings)))
     loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
     if parent_fd is not None:
-        loop.add_reader(parent_fd, _stop, server, loop, parent_fd)
+        loop.add_reader(parent_fd, _parent_died, server, loop, parent_fd)
     announce(listener.getsockname()[1])
     await server.serve(sockets=[listener])
 
@@ -74,17 +78,33 @@ def server_config(app: Simulator) -> uvicorn.Config:
     )
 
 
-def _stop(server: uvicorn.Server, loop: asyncio.AbstractEventLoop, parent_fd: int) -> None:
+class QuietServer(uvicorn.Server):
+    """uvicorn without its signal handling, which raises the signal anew once the server has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Let answers in flight finish, then end."""
+        self.should_exit = True
+
+
+def _parent_died(server: QuietServer, loop: asyncio.AbstractEventLoop, parent_fd: int) -> None:
     loop.remove_reader(parent_fd)
-    server.should_exit = True
+    server.stop()
 
 
 class SimulatorProcess:
     """A simulated provider in a child process; a context manager that stops it."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
+        # A session of its own, so that Ctrl-C reaches the parent alone and the end comes in order.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bursar.simulator"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "bursar.simulator"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:

@@ -49,5 +49,5 @@ class SimulatorSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Credentials that are accepted (an access key id for Bedrock); empty accepts every caller."""
     account_file: str | None = None
     """Where entries of the account are appended as JSON lines."""
-    account_entries: Annotated[int, Meta(ge=1)] = 1_000_000
+    account_entries: Annotated[int, Meta(ge=1)] = 100_000
     """How many entries are kept in memory; the oldest go first, the totals keep counting."""
