@@ -122,6 +122,11 @@ class SimulatorProcess:
         """Scheme, host and port, without a path."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def exit_status(self) -> int | None:
+        """How the process ended; ``None`` while it runs."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """Let answers in flight finish, then end the process."""
         for pipe in (self._process.stdin, self._process.stdout):
