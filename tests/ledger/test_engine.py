@@ -21,6 +21,7 @@ from bursar.ledger.questions import (
     SummaryQuestion,
 )
 from bursar.ledger.spool import Spool
+from support.crash import Crash, DieAt
 from support.ledger_records import (
     DAY_US,
     SETTINGS,
@@ -36,22 +37,6 @@ from support.ledger_records import (
     unpriced,
     write_spool,
 )
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class DieAt:
-    """A step that lets so many steps pass and dies at the next one."""
-
-    def __init__(self, survived):
-        self.left = survived
-
-    def __call__(self, name):
-        if self.left == 0:
-            raise Crash(name)
-        self.left -= 1
 
 
 def story(data_dir):

@@ -9,7 +9,7 @@ import pytest
 
 from bursar.errors import LedgerUnavailable
 from bursar.events import Outcome
-from bursar.ledger.frames import read_frames
+from bursar.ledger.frames import OpenAttempt, read_frames
 from bursar.ledger.intake import list_sources
 from bursar.ledger.spool import REFUSALS_KEPT_BYTES, Spool
 from support.ledger_records import corrected, opened, settled
@@ -33,9 +33,10 @@ class Disk:
 
 def records_in(directory):
     """All records of all spool files, in order."""
-    return [
+    read = [
         frame.record for path in sorted(directory.glob("*.spool")) for frame in read_frames(path.read_bytes()).frames
     ]
+    return [record.opened() if isinstance(record, OpenAttempt) else record for record in read]
 
 
 def test_append(tmp_path):

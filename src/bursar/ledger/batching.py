@@ -6,7 +6,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from bursar.ledger.columns import table_of
-from bursar.ledger.layout import day_of
+from bursar.ledger.layout import DAY_US, day_of
 from bursar.ledger.row import Row
 
 
@@ -29,21 +29,24 @@ class Batch(Struct, frozen=True):
 
 def batch_of(rows: Sequence[Row], *, dropped_before: str) -> Batch:
     """Sort rows into days. One impossible value rejects its own row and no other."""
-    days: dict[str, list[Row]] = {}
+    by_number: dict[int, list[Row]] = {}
+    for row in rows:
+        by_number.setdefault(row.at_us // DAY_US, []).append(row)
+    tables: dict[str, pa.Table] = {}
     expired: list[Row] = []
     rejects: list[Reject] = []
-    for row in rows:
+    for number in sorted(by_number):
+        some = by_number[number]
         try:
-            day = day_of(row.at_us)
+            day = day_of(number * DAY_US)
         except OverflowError:
-            rejects.append(Reject(row, f"its time of {row.at_us} µs is outside the years 1 to 9999"))
+            rejects.extend(Reject(row, f"its time of {row.at_us} µs is outside the years 1 to 9999") for row in some)
             continue
         if day < dropped_before:
-            expired.append(row)
-        else:
-            days.setdefault(day, []).append(row)
-    tables = {day: _table(days[day], rejects) for day in sorted(days)}
-    return Batch({day: table for day, table in tables.items() if table.num_rows}, tuple(expired), tuple(rejects))
+            expired.extend(some)
+        elif (table := _table(some, rejects)).num_rows:
+            tables[day] = table
+    return Batch(tables, tuple(expired), tuple(rejects))
 
 
 def _table(rows: Sequence[Row], rejects: list[Reject]) -> pa.Table:

@@ -122,7 +122,7 @@ class DuckDBStore:
         # Parquet has no 128-bit integer; DuckDB would write one as a float.
         return (
             self._connection.cursor()
-            .execute(
+            .sql(
                 f'select "at", {kept}, {wide} from ({ROLLUP_MERGED} where {_within(start_us, start_us + DAY_US)}'
                 f" {ROLLUP_GROUPS}) where attempts <> 0 order by all"
             )
@@ -189,6 +189,13 @@ class DuckDBStore:
         condition, parameters = filter_condition(question.filters, _tag_names(reader))
         if question.before_us is not None:
             condition += f' and "at" < make_timestamp({int(question.before_us)}::bigint)'
+        if question.after is not None:
+            at_us, call_id, attempt = question.after
+            condition += (
+                f' and "at" <= make_timestamp({int(at_us)}::bigint)'
+                ' and (epoch_us("at"), call_id, attempt) < ($at, $call, $attempt)'
+            )
+            parameters |= {"at": at_us, "call": call_id, "attempt": attempt}
         found = reader.execute(
             f"select {_ROW_LIST} from rows where {condition} and {_IS_PRESENT}"
             f' order by "at" desc, call_id desc, attempt desc limit {int(question.limit)}',
@@ -298,6 +305,7 @@ def _connect(path: Path, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:
         config={
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": "2",
+            "wal_autocheckpoint": "64MB",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",

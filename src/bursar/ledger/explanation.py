@@ -1,6 +1,6 @@
 """One call, explained: who asked, what it cost line by line, why, and what is not known for sure. Pure over rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bursar.clock import format_us
@@ -13,8 +13,12 @@ from bursar.usage import Meter
 _US_PER_MS: Final = 1000
 
 
-def explain(answer: Explanation) -> dict[str, Any]:
-    """One JSON object for a call; raises ValueError when the ledger has no settled row of it."""
+def explain(answer: Explanation, sources: Mapping[str, str]) -> dict[str, Any]:
+    """One JSON object for a call; raises ValueError when the ledger has no settled row of it.
+
+    ``sources`` says by card id where a card's figures come from (`bursar.catalog.sources`); a card that is not in it
+    has an unknown source, ``None``.
+    """
     present = answer.present
     if not present:
         raise ValueError("the call has no settled row")
@@ -41,8 +45,8 @@ def explain(answer: Explanation) -> dict[str, Any]:
         "price_status": _overall(present),
         "cost_usd": None if known is None else format_usd(known),
         "lines": [line for row in present for line in _lines(row.lines)],
-        "attempts": [_attempt(row) for row in present],
-        "corrections": [_correction(row) for row in answer.rows if row.kind == "restatement"],
+        "attempts": [_attempt(row, sources) for row in present],
+        "corrections": [_correction(row, sources) for row in answer.rows if row.kind == "restatement"],
     }
 
 
@@ -89,7 +93,7 @@ def _lines(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
     ]
 
 
-def _attempt(row: AttemptRow) -> dict[str, Any]:
+def _attempt(row: AttemptRow, sources: Mapping[str, str]) -> dict[str, Any]:
     return {
         "attempt": row.attempt,
         "revision": row.revision,
@@ -107,6 +111,7 @@ def _attempt(row: AttemptRow) -> dict[str, Any]:
         "raw_usage": row.raw_usage,
         "price_status": row.price_status,
         "card": row.card,
+        "card_source": _source(row, sources),
         "catalog": row.catalog,
         "cost_usd": _usd(row.cost),
         "list_cost_usd": _usd(row.list_cost),
@@ -124,7 +129,7 @@ def _attempt(row: AttemptRow) -> dict[str, Any]:
     }
 
 
-def _correction(row: AttemptRow) -> dict[str, Any]:
+def _correction(row: AttemptRow, sources: Mapping[str, str]) -> dict[str, Any]:
     return {
         "attempt": row.attempt,
         "revision": row.revision,
@@ -132,8 +137,13 @@ def _correction(row: AttemptRow) -> dict[str, Any]:
         "price_status": row.price_status,
         "cost_usd": _usd(row.cost),
         "card": row.card,
+        "card_source": _source(row, sources),
         "reason": row.decisions[-1] if row.decisions else "",
     }
+
+
+def _source(row: AttemptRow, sources: Mapping[str, str]) -> str | None:
+    return None if row.card is None else sources.get(row.card)
 
 
 def _usd(pico: int | None) -> str | None:

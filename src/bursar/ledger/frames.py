@@ -12,14 +12,14 @@ frame: a tag may hold any bytes, also those of a frame.
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from bursar.events import RECORD_KINDS, Opened, Record
+from bursar.events import RECORD_KINDS, Corrected, Opened, Record, Settled
 
 VERSION: Final = 1
 """Raised only when an old reader would misunderstand a frame; appended fields need no new version."""
@@ -29,18 +29,45 @@ HEADER: Final = struct.Struct("<IBBI")
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 """No record comes near it (they are 0.3-3 KB), so a longer length is damage, not a frame to wait for."""
 
-OPENED: Final = RECORD_KINDS.index(Opened)
-
 _KIND_OF: Final[Mapping[type[Record], int]] = {kind: number for number, kind in enumerate(RECORD_KINDS)}
 _SEEDS: Final = tuple(zlib.crc32(bytes((kind, VERSION))) for kind in range(len(RECORD_KINDS)))
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODERS: Final = tuple(msgspec.msgpack.Decoder(kind) for kind in RECORD_KINDS)
+
+
+class _AttemptName(Struct, frozen=True, array_like=True):
+    """The first fields of `CallFacts`; the rest is skipped, not decoded."""
+
+    call_id: str
+    attempt: int
+
+
+class _OpenedName(Struct, frozen=True, array_like=True):
+    facts: _AttemptName
+
+
+class OpenAttempt(Struct, frozen=True):
+    """An `Opened` record that was not decoded beyond its identity: nearly all are settled moments later."""
+
+    call_id: str
+    attempt: int
+    payload: bytes
+
+    def opened(self) -> Opened:
+        """The whole record; raises msgspec.DecodeError when it cannot be understood."""
+        return _DECODE_OPENED.decode(self.payload)
+
+
+ReadRecord = OpenAttempt | Settled | Corrected
+"""What reading yields."""
+
+_DECODE_OPENED: Final = msgspec.msgpack.Decoder(Opened)
+_DECODE_NAME: Final = msgspec.msgpack.Decoder(_OpenedName)
 
 
 class Frame(Struct, frozen=True):
     """One record and the bytes it came from: ``start`` included, ``end`` excluded, as offsets in its file."""
 
-    record: Record
+    record: ReadRecord
     start: int
     end: int
 
@@ -108,12 +135,24 @@ def _read_one(view: memoryview, position: int, offset: int) -> Frame | Stop:
     return record if isinstance(record, Stop) else Frame(record, offset + position, offset + end)
 
 
-def _decode(payload: memoryview, kind: int, version: int, checksum: int) -> Record | Stop:
+def _decode(payload: memoryview, kind: int, version: int, checksum: int) -> ReadRecord | Stop:
     if checksum != zlib.crc32(payload, zlib.crc32(bytes((kind, version)))):
         return Stop.DAMAGED
     if version > VERSION or kind >= len(RECORD_KINDS):
         return Stop.NEWER
     try:
-        return _DECODERS[kind].decode(payload)
+        return _READERS[kind](payload)
     except msgspec.DecodeError:
         return Stop.DAMAGED
+
+
+def _read_opened(payload: memoryview) -> OpenAttempt:
+    name = _DECODE_NAME.decode(payload).facts
+    return OpenAttempt(name.call_id, name.attempt, bytes(payload))
+
+
+_READERS: Final[Mapping[int, Callable[[memoryview], ReadRecord]]] = {
+    _KIND_OF[Opened]: _read_opened,
+    _KIND_OF[Settled]: msgspec.msgpack.Decoder(Settled).decode,
+    _KIND_OF[Corrected]: msgspec.msgpack.Decoder(Corrected).decode,
+}

@@ -20,10 +20,10 @@ from msgspec import Struct, structs
 
 from bursar.clock import Clock
 from bursar.errors import LedgerUnavailable
-from bursar.events import Corrected, Opened, Record, Settled
+from bursar.events import Corrected, Settled
 from bursar.ledger.batching import Reject, batch_of
 from bursar.ledger.files import make_folder, write_whole
-from bursar.ledger.frames import Stop
+from bursar.ledger.frames import OpenAttempt, ReadRecord, Stop
 from bursar.ledger.intake import (
     Source,
     Stretch,
@@ -88,8 +88,8 @@ class Loader:
 
     def in_flight(self) -> frozenset[AttemptKey]:
         """Attempts that were opened and are not settled."""
-        opened = (record.facts for record in self.waiting.values() if isinstance(record, Opened))
-        return frozenset((facts.call_id, facts.attempt) for facts in opened)
+        opened = (record for record in self.waiting.values() if isinstance(record, OpenAttempt))
+        return frozenset((record.call_id, record.attempt) for record in opened)
 
     def backlog(self) -> Backlog:
         """How far the ledger is behind the workers."""
@@ -120,7 +120,7 @@ class Loader:
     def _has_news(self, stretches: Sequence[Stretch], ended: AbstractSet[str]) -> bool:
         if any(stretch.frames or stretch.is_broken for stretch in stretches):
             return True
-        return any(place[0] in ended for place, record in self.waiting.items() if isinstance(record, Opened))
+        return any(place[0] in ended for place, record in self.waiting.items() if isinstance(record, OpenAttempt))
 
     def _take(self, stretches: Sequence[Stretch], ended: AbstractSet[str]) -> int:
         paired = pair(
@@ -190,8 +190,8 @@ class Loader:
         for worker in {stretch.source.worker for stretch in stretches if stretch.source.is_dead} - busy:
             remove_lock(self._segments.layout.spool, worker)
 
-    def _restore_waiting(self) -> dict[Place, Opened | Corrected]:
-        waiting: dict[Place, Opened | Corrected] = {}
+    def _restore_waiting(self) -> dict[Place, OpenAttempt | Corrected]:
+        waiting: dict[Place, OpenAttempt | Corrected] = {}
         for name, mark in self._segments.manifest.spools.items():
             for offset in mark.held:
                 frame = read_frame_at(self._segments.layout.spool / name, offset)
@@ -201,7 +201,7 @@ class Loader:
         return waiting
 
 
-def _records(stretches: Iterable[Stretch]) -> Iterable[tuple[Place, Record]]:
+def _records(stretches: Iterable[Stretch]) -> Iterable[tuple[Place, ReadRecord]]:
     for stretch in stretches:
         name = stretch.source.path.name
         for frame in stretch.frames:

@@ -10,13 +10,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.events import Corrected, Opened, Outcome, Record, Settled
+from bursar.events import Corrected, Outcome, Settled
+from bursar.ledger.frames import OpenAttempt, ReadRecord
 from bursar.ledger.row import AttemptKey, Row, corrected_rows, interrupted_row, resettled_rows, settled_row
 
 Place = tuple[str, int]
 """A record's spool file and offset."""
 
-Waiting = Mapping[Place, Opened | Corrected]
+Waiting = Mapping[Place, OpenAttempt | Corrected]
 """Records that were read and cannot be finished yet."""
 
 Lookup = Callable[[Collection[AttemptKey]], Mapping[AttemptKey, Row]]
@@ -34,7 +35,7 @@ class Paired(Struct, frozen=True):
 
 
 def pair(
-    records: Iterable[tuple[Place, Record]],
+    records: Iterable[tuple[Place, ReadRecord]],
     waiting: Waiting,
     *,
     ended: Collection[str],
@@ -45,7 +46,7 @@ def pair(
 
     ``ended`` names the spool files of dead workers that have been read to their end.
     """
-    still: dict[Place, Opened | Corrected] = dict(waiting)
+    still: dict[Place, OpenAttempt | Corrected] = dict(waiting)
     settled: dict[AttemptKey, Settled] = {}
     duplicates = 0
     for place, record in records:
@@ -59,12 +60,12 @@ def pair(
         added = _settle(one, present.get(key))
         duplicates += 0 if added else 1
         _add(added, rows, present)
-    for place, opened in [(place, record) for place, record in still.items() if isinstance(record, Opened)]:
+    for place, opened in [(place, record) for place, record in still.items() if isinstance(record, OpenAttempt)]:
         is_over = place[0] in ended
         if is_over or _key(opened) in settled:
             del still[place]
         if is_over and _key(opened) not in present:
-            _add((interrupted_row(opened, recorded_us=now_us),), rows, present)
+            _add((interrupted_row(opened.opened(), recorded_us=now_us),), rows, present)
     duplicates += _correct(still, rows, present)
     return Paired(rows, still, duplicates)
 
@@ -77,7 +78,7 @@ def _settle(settled: Settled, present: Row | None) -> tuple[Row, ...]:
     return ()
 
 
-def _correct(still: dict[Place, Opened | Corrected], rows: list[Row], present: dict[AttemptKey, Row]) -> int:
+def _correct(still: dict[Place, OpenAttempt | Corrected], rows: list[Row], present: dict[AttemptKey, Row]) -> int:
     corrections = [(place, record) for place, record in still.items() if isinstance(record, Corrected)]
     duplicates = 0
     for place, corrected in sorted(corrections, key=lambda pair: pair[1].revision):
@@ -108,5 +109,7 @@ def _keys_to_look_up(settled: Mapping[AttemptKey, Settled], still: Waiting, ende
     return keys
 
 
-def _key(record: Opened | Settled) -> AttemptKey:
+def _key(record: OpenAttempt | Settled) -> AttemptKey:
+    if isinstance(record, OpenAttempt):
+        return record.call_id, record.attempt
     return record.facts.call_id, record.facts.attempt

@@ -219,13 +219,15 @@ class Explanation(Struct, frozen=True):
 
 
 class NewestQuestion(Question["Newest"], frozen=True, kw_only=True, tag="newest"):
-    """The newest attempts."""
+    """The newest attempts, newest first."""
 
     limit: int = 100
     filters: tuple[tuple[str, str], ...] = ()
     """As in `ReportQuestion`."""
     before_us: int | None = None
-    """Only attempts admitted before this instant, for paging."""
+    """Only attempts admitted before this instant."""
+    after: tuple[int, str, int] | None = None
+    """(at_us, call id, attempt) of the last row of the page before: several attempts share an instant."""
 
 
 class Newest(Struct, frozen=True):

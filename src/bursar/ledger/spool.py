@@ -65,6 +65,7 @@ class Spool:
         self._descriptor = self._next_file()
         self._size = 0
         self._is_torn = False
+        self._is_refusing = False
         self._is_dirty = False
         self._wake: Final = threading.Event()
         self._stop: Final = threading.Event()
@@ -152,13 +153,17 @@ class Spool:
             self._refuse(f"only {written} of {len(frame)} bytes fitted")
             return False
         self._size += written
+        self._is_refusing = False
         if not self._is_dirty:
             self._is_dirty = True
             self._wake.set()
         return True
 
     def _refuse(self, why: str) -> None:
-        _log.error("spool %s refused a record: %s", self.worker, why)
+        """Undo a partial write; said once, until the disk takes a record again."""
+        if not self._is_refusing:
+            _log.error("spool %s cannot write: %s; settled records are held in memory", self.worker, why)
+        self._is_refusing = True
         try:
             if os.fstat(self._descriptor).st_size != self._size:
                 os.ftruncate(self._descriptor, self._size)
@@ -170,7 +175,7 @@ class Spool:
         try:
             descriptor = self._next_file()
         except OSError as refused:
-            _log.error("spool %s cannot start a new file: %s", self.worker, refused.strerror)
+            self._refuse(f"no new file can be started: {refused.strerror}")
             return False
         self._retired.append(self._descriptor)
         self._descriptor = descriptor

@@ -1,7 +1,7 @@
 """The store protocol: a closed set of named questions over rows, and the few changes the loader makes.
 
 No SQL, no engine type and no row order leaks through it, so an index can be one DuckDB file today and a cluster
-tomorrow; `tests/ledger/store_contract.py` is the contract that every implementation passes. A store is a projection:
+tomorrow; `tests/support/store_contract.py` is the contract that every implementation passes. A store is a projection:
 all it holds can be rebuilt from the segments, and appending a segment twice adds nothing.
 """
 
