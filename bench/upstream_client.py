@@ -3,8 +3,8 @@
     .venv/bin/python bench/upstream_client.py [--requests 20000] [--profile]
 
 The provider runs in a process of its own; only this process's CPU time is counted. Prints microseconds of CPU per
-exchange of a 4.5 KB POST and a 1 KB answer at 1, 8 and 32 connections, and per chunk of a streamed answer. Machines drift:
-compare lines of one run, and the best of several rounds.
+exchange of a 4.5 KB POST and a 1 KB answer at 1, 8 and 32 connections, and per chunk of a streamed answer. Machines
+drift: compare lines of one run, and the best of several rounds.
 """
 
 import argparse

@@ -47,13 +47,10 @@ class BodyReader(Protocol):
 
 def body_reader(head: ResponseHead, *, max_trailer_bytes: int) -> BodyReader:
     """The reader for the body that a head announces."""
-    match head.body:
-        case Framing.CHUNKED:
-            return ChunkedBody(max_trailer_bytes)
-        case Framing.UNTIL_EOF:
-            return UntilEofBody()
-        case int(length):
-            return FixedLengthBody(length)
+    body = head.body
+    if isinstance(body, int):
+        return FixedLengthBody(body)
+    return ChunkedBody(max_trailer_bytes) if body is Framing.CHUNKED else UntilEofBody()
 
 
 class FixedLengthBody:

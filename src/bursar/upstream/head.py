@@ -2,13 +2,14 @@
 
 llhttp already refuses obs-fold, bare CR or LF, control characters in values, spaces before the colon, a second
 Content-Length, and Content-Length beside Transfer-Encoding. Here a head is refused as well for another protocol version
-than 1.0 or 1.1, a NUL in the reason, a status below 100, and any transfer coding other than one ``chunked``.
+than 1.0 or 1.1, control characters in the reason, a status below 100, and any transfer coding but one ``chunked``.
 """
 
+import re
 from enum import Enum
-from typing import Final, NoReturn
+from typing import Final
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserError, HttpResponseParser
 from msgspec import Struct
 
 _NO_CONTENT: Final = 204
@@ -17,8 +18,7 @@ _OK: Final = 200
 _REDIRECTION: Final = 300
 _SWITCHING_PROTOCOLS: Final = 101
 
-_VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
-_STATUS_AT: Final = slice(9, 12)
+_match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n").match
 
 
 class Malformed(ValueError):
@@ -61,27 +61,18 @@ def parse_head(raw: bytes, method: bytes) -> ResponseHead:
 
     Raises Malformed.
     """
-    if not raw.startswith(_VERSIONS):
-        raise Malformed("the answer is not HTTP/1.0 or HTTP/1.1")
-    if b"\0" in raw:
-        raise Malformed("the answer's head holds a NUL")
+    line = _match_status_line(raw)
+    if line is None:
+        raise Malformed("the answer does not begin with an HTTP/1.0 or HTTP/1.1 status line")
+    status = int(line[2])
+    if status == _SWITCHING_PROTOCOLS:
+        raise Malformed("the answer switches protocols, which was not asked for")
     fields = _Fields()
     try:
         HttpResponseParser(fields).feed_data(raw)
-    except HttpParserUpgrade:
-        _refuse_upgrade()
     except HttpParserError as broken:
-        if raw[_STATUS_AT] == b"101":
-            _refuse_upgrade()
         raise Malformed(f"the answer's head is malformed: {broken}") from None
-    status = int(raw[_STATUS_AT])
-    if status < 100:  # noqa: PLR2004 - RFC 9110 §15: the first digit is the class, from 1
-        raise Malformed(f"{status:03d} is not an HTTP status")
-    return _frame(status, fields.headers, method, is_http_11=raw.startswith(_VERSIONS[0]))
-
-
-def _refuse_upgrade() -> NoReturn:
-    raise Malformed("the answer switches protocols, which was not asked for")
+    return _frame(status, fields.headers, method, is_http_11=line[1] == b"1")
 
 
 def _frame(status: int, headers: list[tuple[bytes, bytes]], method: bytes, *, is_http_11: bool) -> ResponseHead:

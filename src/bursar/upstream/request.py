@@ -11,11 +11,12 @@ from typing import Final
 from bursar.upstream.model import UpstreamRequest
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_OURS: Final = rb"(?:host|content-length|connection|transfer-encoding|upgrade):"
+_OURS: Final = rb"(?:host|content-length|connection|transfer-encoding|upgrade),"
 
 _is_method = re.compile(_TOKEN + rb"+").fullmatch
 _is_target = re.compile(rb"/[^\x00-\x20\x7f]*").fullmatch
-_are_fields = re.compile(rb"(?i:(?!" + _OURS + rb")" + _TOKEN + rb"++: [^\r\n\0]*+\r\n)*+").fullmatch
+_are_names = re.compile(rb"(?i:(?!" + _OURS + rb")" + _TOKEN + rb"++,)*+").fullmatch
+"""Names joined by commas, which no name can hold: one match for all costs a tenth of one for each."""
 
 _BODILESS_METHODS: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"))
 """Methods whose empty body is not announced (RFC 9110 §8.6)."""
@@ -28,8 +29,8 @@ def encode_head(request: UpstreamRequest, *, prefix: bytes, host_lines: bytes) -
     field and, for a proxy, its credentials. Raises ValueError naming what is wrong, never its value: it may be secret.
     """
     fields = b"".join([b"%b: %b\r\n" % field for field in request.headers])
-    if not _are_fields(fields):
-        raise ValueError(f"request header {_first_bad_field(request.headers)} cannot be sent")
+    if not _is_clean(request.headers, fields):
+        raise ValueError(f"request header {_first_bad_name(request.headers)!r} cannot be sent")
     if not _is_method(request.method):
         raise ValueError(f"{request.method!r} is not an HTTP method")
     if not _is_target(request.target):
@@ -39,8 +40,14 @@ def encode_head(request: UpstreamRequest, *, prefix: bytes, host_lines: bytes) -
     return b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n" % (request.method, prefix, request.target, host_lines, fields, framing)
 
 
-def _first_bad_field(headers: tuple[tuple[bytes, bytes], ...]) -> str:
-    for name, value in headers:
-        if not _are_fields(b"%b: %b\r\n" % (name, value)):
-            return repr(name.decode("latin-1"))
-    return "block"
+def _is_clean(headers: tuple[tuple[bytes, bytes], ...], fields: bytes) -> bool:
+    """Whether the encoded fields hold the line ends and names that were meant, and nothing else."""
+    count = len(headers)
+    if fields.count(b"\r") != count or fields.count(b"\n") != count or b"\0" in fields:
+        return False
+    return _are_names(b"".join([name + b"," for name, _ in headers])) is not None
+
+
+def _first_bad_name(headers: tuple[tuple[bytes, bytes], ...]) -> str:
+    bad = [name for name, value in headers if not _is_clean(((name, value),), b"%b: %b\r\n" % (name, value))]
+    return bad[0].decode("latin-1")
