@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from bursar.dialects.base import Reading, Tap
+from bursar.dialects.base import Dialect, Endpoint, Reading, Request, Tap
 
 
 def run(tap: Tap, chunks: Iterable[bytes], *, complete: bool = True) -> tuple[bytes, Reading]:
@@ -26,3 +26,28 @@ def splits(body: bytes, *, most: int = 40, seed: int = 7) -> Iterator[list[bytes
     stride = max(1, (len(body) - 1) // most)
     for point in range(1 + seed % stride, len(body), stride):
         yield pieces(body, [point])
+
+
+def ask(
+    dialect: Dialect, path: str, body: bytes, *, content_type: str = "application/json"
+) -> tuple[Endpoint, Request]:
+    """The endpoint of a POST and what the dialect reads of its body."""
+    endpoint = dialect.match("POST", path)
+    assert endpoint is not None, path
+    return endpoint, dialect.read(endpoint, content_type, body)
+
+
+def answer(
+    dialect: Dialect,
+    asked: tuple[Endpoint, Request],
+    body: bytes,
+    *,
+    content_type: str = "application/json",
+    status: int = 200,
+    complete: bool = True,
+) -> Reading:
+    """The reading of an answer that came in one piece; the client must have got it unchanged."""
+    tap = dialect.tap(*asked, status=status, content_type=content_type, headers={})
+    out, reading = run(tap, [body], complete=complete)
+    assert out == body
+    return reading

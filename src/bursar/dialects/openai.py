@@ -7,6 +7,7 @@ fine-tuning, assistants, vector stores and realtime sessions are among those.
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -48,11 +49,9 @@ _POSTS: Final[Mapping[str, str]] = {
 }
 
 _RESPONSE: Final = re.compile(r"/responses/[A-Za-z0-9_-]+(?P<rest>/cancel|/input_items)?")
-_MODEL: Final = re.compile(
-    r"/models/(?P<model>(?:[\w:@~-]|%3A|%40|%2F)(?:[\w.:@~-]|%3A|%40|%2F)*"
-    r"(?:/[\w:@~-][\w.:@~-]*)*)",
-    re.ASCII | re.IGNORECASE,
-)
+_NAME: Final = r"(?:[\w:@~-]|%3A|%40)(?:[\w.:@~-]|%3A|%40)*"
+"""One segment of a model's name: no leading dot, so that no spelling of ``..`` leaves the listing."""
+_MODEL: Final = re.compile(rf"/models/(?P<model>{_NAME}(?:(?:/|%2F){_NAME})*)", re.ASCII | re.IGNORECASE)
 
 _RESPONSE_ROUTES: Final[Mapping[tuple[str, str | None], str]] = {
     ("GET", None): "responses.retrieve",
@@ -99,7 +98,7 @@ class OpenAI:
         if method == "GET" and path == "/models":
             return Endpoint(self.name, "models.list", path, billable=False)
         if method == "GET" and (found := _MODEL.fullmatch(path)):
-            return Endpoint(self.name, "models.retrieve", path, billable=False, path_model=found["model"])
+            return Endpoint(self.name, "models.retrieve", path, billable=False, path_model=unquote(found["model"]))
         return None
 
     def read(self, endpoint: Endpoint, content_type: str, body: bytes) -> Request:
