@@ -25,12 +25,17 @@ class Recorder:
         self.events: list[str] = []
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
-        self.body = b""
+        self.pieces: list[bytes] = []
         self.failure: Failure | None = None
         self.ended = asyncio.Event()
         self.sent = asyncio.Event()
         self.headed = asyncio.Event()
         self.bodied = asyncio.Event()
+
+    @property
+    def body(self) -> bytes:
+        """What came of the body so far."""
+        return b"".join(self.pieces)
 
     def on_sent(self) -> None:
         self._note("sent", self.sent)
@@ -41,7 +46,7 @@ class Recorder:
 
     def on_body(self, data: bytes) -> None:
         assert data
-        self.body += data
+        self.pieces.append(data)
         if self.events[-1] != "body":
             self._note("body", self.bodied)
 
@@ -175,6 +180,18 @@ def always(answer: bytes = OK) -> Script:
 async def forever() -> None:
     """Wait until cancelled."""
     await asyncio.Event().wait()
+
+
+async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """A provider that takes a request and never answers."""
+    await read_request(reader)
+    await forever()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop turn until something that raises no event has happened; `run` bounds the wait."""
+    while not is_so():  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0)
 
 
 async def fetch(client: UpstreamClient, wanted: UpstreamRequest) -> Recorder:

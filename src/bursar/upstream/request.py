@@ -16,7 +16,7 @@ _OURS: Final = rb"(?:host|content-length|connection|transfer-encoding|upgrade),"
 _is_method = re.compile(_TOKEN + rb"+").fullmatch
 _is_target = re.compile(rb"/[^\x00-\x20\x7f]*").fullmatch
 _are_names = re.compile(rb"(?i:(?!" + _OURS + rb")" + _TOKEN + rb"++,)*+").fullmatch
-"""Names joined by commas, which no name can hold: one match for all costs a tenth of one for each."""
+"""Names each followed by a comma, which no name can hold: one match for all is cheaper than one for each."""
 
 _BODILESS_METHODS: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"))
 """Methods whose empty body is not announced (RFC 9110 §8.6)."""
@@ -45,7 +45,8 @@ def _is_clean(headers: tuple[tuple[bytes, bytes], ...], fields: bytes) -> bool:
     count = len(headers)
     if fields.count(b"\r") != count or fields.count(b"\n") != count or b"\0" in fields:
         return False
-    return _are_names(b"".join([name + b"," for name, _ in headers])) is not None
+    names = b"".join([name + b"," for name, _ in headers])
+    return names.count(b",") == count and _are_names(names) is not None
 
 
 def _first_bad_name(headers: tuple[tuple[bytes, bytes], ...]) -> str:
