@@ -74,6 +74,14 @@ def test_common_prefix():
     assert cache.automatic(b"x", [text("a", 2048), text("c", 500)]).read == 2048
 
 
+def test_short_prefix_is_not_read():
+    """A common prefix of fewer than 1,024 tokens is not worth a read."""
+    cache = PromptCache(ManualClock())
+    cache.automatic(b"x", [text("a", 896), text("b", 2000)])
+
+    assert cache.automatic(b"x", [text("a", 896), text("c", 2000)]).read == 0
+
+
 def test_scopes_are_apart():
     """Another credential or model reads nothing."""
     cache = PromptCache(ManualClock())

@@ -144,6 +144,17 @@ def test_reset_mid_stream(provider: RunningSimulator, stream: bool):  # noqa: FB
     assert half.quantities["output_text"] < full.quantities["output_text"] if stream else half.billed
 
 
+def test_reasoning_is_generated_first(provider: RunningSimulator):
+    """Of an answer that broke off, all the reasoning is billed and only the text that had come."""
+    asked = body_of(stream=True).replace(b"gpt-4o-mini", b"o4-mini")
+    headers = {"x-sim-fault": "reset-mid-stream", "x-sim-output-tokens": "90", "x-sim-reasoning-tokens": "50"}
+    talk(provider, packet(CHAT, asked, headers))
+
+    quantities = provider.last().quantities
+    assert quantities["output_reasoning"] == 50
+    assert 10 < quantities["output_text"] < 30
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_truncate(provider: RunningSimulator, stream: bool):  # noqa: FBT001
     """HTTP ends properly, the answer does not."""
