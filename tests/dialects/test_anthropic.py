@@ -204,6 +204,29 @@ def test_cache_writes(split: object, expected: dict[Meter, int]) -> None:
     assert UsageStatus.REPORTED is reading.status
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"output_tokens_details": {"thinking_tokens": 6}},
+        {"cache_creation_input_tokens": 3, "cache_creation": {"ephemeral_1h_input_tokens": 4}},
+        {"cache_read_input_tokens": "many"},
+        {"server_tool_use": {"web_search_requests": -1}},
+    ],
+)
+def test_contradictions(wrong: dict[str, object]) -> None:
+    """Figures that contradict each other are flagged, kept raw, and never below zero."""
+    usage = {"input_tokens": 10, "output_tokens": 5, **wrong}
+
+    reading = reading_of(answer(**usage), content_type="application/json")
+
+    assert reading.usage is not None
+    assert UsageStatus.INCONSISTENT is reading.status
+    assert usage == json.loads(reading.raw_usage or "")
+    assert billed_tokens(usage | {"cache_read_input_tokens": 0}) == (
+        reading.usage.input_tokens + reading.usage.output_tokens
+    )
+
+
 def test_server_tools() -> None:
     """Searches, fetches and code executions are counted beside the tokens."""
     uses = {"web_search_requests": 2, "web_fetch_requests": 3, "code_execution_requests": 4}
@@ -248,6 +271,32 @@ def test_stream_broken_off() -> None:
     assert usage_of({Meter.INPUT_TEXT: 25, Meter.OUTPUT_TEXT: 8}) == reading.usage
     assert UsageStatus.ESTIMATED is reading.status
     assert not reading.complete
+
+
+def test_stream_null_fields() -> None:
+    """A null in a later usage leaves the earlier figure standing."""
+    last = {"type": "message_delta", "delta": {}, "usage": {"input_tokens": None, "output_tokens": 9}}
+
+    reading = reading_of(stream(START, last, STOP))
+
+    assert usage_of({Meter.INPUT_TEXT: 25, Meter.OUTPUT_TEXT: 9}) == reading.usage
+
+
+def test_stream_without_stop() -> None:
+    """A stream that ends without its end marker is not complete, though its usage may be known."""
+    last = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 9}}
+
+    reading = reading_of(stream(START, last))
+
+    assert (reading.complete, reading.status) == (False, UsageStatus.REPORTED)
+
+
+def test_body_broken_off() -> None:
+    """An unstreamed answer that broke off is estimated from every byte that came."""
+    reading = reading_of(answer(input_tokens=1)[:40], content_type="application/json", complete=False)
+
+    assert reading.usage is not None
+    assert (reading.usage.output_tokens, reading.status) == (10, UsageStatus.ESTIMATED)
 
 
 def test_stream_error() -> None:

@@ -175,6 +175,50 @@ def test_stream_broken_off() -> None:
     assert not reading.complete
 
 
+def test_stream_unfinished() -> None:
+    """A stream that ends inside a message is not complete, even after its metadata."""
+    metadata = event("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1}})
+
+    whole, cut = (reading_of(body, path=CONVERSE_STREAM) for body in (metadata, metadata + DELTA[:-3]))
+
+    assert (whole.complete, cut.complete) == (True, False)
+
+
+@pytest.mark.parametrize("path", [CONVERSE, INVOKE])
+def test_body_broken_off(path: str) -> None:
+    """An unstreamed answer that broke off is estimated from every byte that came."""
+    reading = reading_of(b'{"output":{"message":{"content":[{"text":"0', path=path, complete=False)
+
+    assert reading.usage is not None
+    assert (reading.usage.output_tokens, reading.status) == (11, UsageStatus.ESTIMATED)
+
+
+def test_server_tools() -> None:
+    """Server tools that Bedrock reports are not metered; the reading says so."""
+    usage = {"inputTokens": 1, "outputTokens": 1, "serverToolUsage": {"webSearchRequests": 1}}
+
+    reading = reading_of(json.dumps({"usage": usage}).encode(), path=CONVERSE)
+
+    assert reading.notes == ("server tools were used and are not metered: {'webSearchRequests': 1}",)
+
+
+def test_refusal() -> None:
+    """Only Anthropic's own API is known not to bill a refusal before any output; on Bedrock it is billed."""
+    refused = {"type": "message", "stop_reason": "refusal", "usage": {"input_tokens": 5, "output_tokens": 0}}
+
+    reading = reading_of(json.dumps(refused).encode(), path=INVOKE)
+
+    assert usage_of({Meter.INPUT_TEXT: 5}) == reading.usage
+
+
+@pytest.mark.parametrize("first", [{"type": "message_start", "message": {}}, {"generation": ""}])
+def test_invoke_stream_exception(first: dict[str, object]) -> None:
+    """An exception inside a stream of any family is named."""
+    reading = reading_of(chunk(first) + failure("throttlingException"), path=INVOKE_STREAM)
+
+    assert reading.error == "throttlingException"
+
+
 def test_stream_exception() -> None:
     """An exception inside a stream is named; what was produced before it stays billed."""
     late = reading_of(DELTA + failure("throttlingException"), path=CONVERSE_STREAM)

@@ -86,3 +86,26 @@ def test_kind() -> None:
     kinds = [one.kind for one in parse(body, 1000)[0]]
 
     assert [Kind("exception", "throttlingException"), Kind("error", "InternalFailure")] == kinds
+
+
+def test_many_kinds() -> None:
+    """However many different headers a stream has, each message is told by its own, and few are remembered."""
+    body = b"".join(message({":event-type": f"e{number}"}, b"") for number in range(200))
+    parser = MessageParser()
+
+    found = parser.feed(body)
+
+    assert [f"e{number}" for number in range(200)] == [one.kind.name for one in found]
+    assert len(parser._kinds) < 200
+
+
+def test_headers_too_long() -> None:
+    """Headers beyond the format's limit are refused as botocore refuses them."""
+    value = "x" * 60_000
+    body = message({"a": value, "b": value, "c": value}, b"")
+
+    found, problem = parse(body, len(body))
+
+    assert found == []
+    assert problem is not None
+    assert "out of bounds" in problem

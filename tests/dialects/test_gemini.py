@@ -190,6 +190,56 @@ def test_contradictions(wrong: dict[str, object]) -> None:
     assert reading.usage.input_tokens == 10
 
 
+def test_cache_modalities_unknown() -> None:
+    """Cached tokens that the prompt's own split contradicts are taken from it text first; the sums hold."""
+    usage = {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 70,
+        "totalTokenCount": 100,
+        "promptTokensDetails": [counted("TEXT", 40), counted("AUDIO", 60)],
+        "cacheTokensDetails": [counted("TEXT", 70)],
+    }
+
+    reading = reading_of(answer(usage))
+
+    expected = {Meter.CACHE_READ: 40, Meter.CACHE_READ_AUDIO: 30, Meter.INPUT_AUDIO: 30}
+    assert usage_of(expected) == reading.usage
+
+
+def test_maps() -> None:
+    """Grounding with Google Maps has a fee that is not metered; the reading says so."""
+    reading = reading_of(answer({"promptTokenCount": 1}, groundingMetadata={"groundingChunks": [{"maps": {}}]}))
+
+    assert reading.notes == ("grounded with Google Maps: its fee per prompt is not metered",)
+
+
+def test_prompt_blocked() -> None:
+    """A stream that ends because the prompt was blocked is complete."""
+    body = b'data: {"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":5}}\n\n'
+
+    reading = reading_of(body, path=STREAM, content_type=EVENTS)
+
+    assert (reading.complete, reading.status) == (True, UsageStatus.REPORTED)
+
+
+def test_body_broken_off() -> None:
+    """An unstreamed answer that broke off is estimated from every byte that came."""
+    reading = reading_of(answer()[:40], complete=False)
+
+    assert reading.usage is not None
+    assert (reading.usage.output_tokens, reading.status) == (10, UsageStatus.ESTIMATED)
+
+
+def test_tier_header() -> None:
+    """Where the body names no tier, the response header does."""
+    endpoint = endpoint_at(GENERATE)
+    request = DIALECT.read(endpoint, JSON_TYPE, ASKED)
+    headers = {"x-gemini-service-tier": "flex"}
+    tap = DIALECT.tap(endpoint, request, status=200, content_type=JSON_TYPE, headers=headers)
+
+    assert watch(tap, [answer({"promptTokenCount": 1})])[1].service_tier == "flex"
+
+
 @pytest.mark.parametrize(
     ("model", "searches"), [("gemini-2.5-pro", 1), ("gemini-1.5-flash", 1), ("gemini-3-flash", 2), ("gemini-10-pro", 2)]
 )
@@ -264,6 +314,11 @@ def test_no_usage() -> None:
         (b'{"embedding":{"values":[0.1],"statistics":{"tokenCount":7.0}}}', 7, UsageStatus.REPORTED),
         (b'{"embeddings":[{"statistics":{"tokenCount":2}},{"statistics":{"tokenCount":3}}]}', 5, UsageStatus.REPORTED),
         (b'{"embedding":{"values":[0.1]}}', 7, UsageStatus.ESTIMATED),
+        (
+            b'{"embeddings":[{"statistics":{"tokenCount":2}},{"statistics":{"tokenCount":-3}}]}',
+            7,
+            UsageStatus.ESTIMATED,
+        ),
     ],
 )
 def test_embeddings(body: bytes, tokens: int, status: UsageStatus) -> None:
