@@ -166,4 +166,4 @@ def test_unknown_is_not_zero():
     )
     summary = tally.summary(duration_s=1.0, interrupted=False)
 
-    assert (summary.tokens_unknown, summary.cost_unknown, summary.added) == (1, 1, None)
+    assert (summary.tokens_unknown, summary.cost_unknown, summary.cost_usd, summary.added) == (1, 1, None, None)

@@ -49,8 +49,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     cached_tokens: int
     tokens_unknown: int
     """Answers that succeeded and reported no usage."""
-    cost_usd: str
-    """Sum of the costs that the gateway named."""
+    cost_usd: str | None
+    """Sum of the costs that the gateway named; ``None`` when it named none."""
     cost_unknown: int
     """Answers that succeeded and for which it named none."""
     duration_s: float
@@ -58,7 +58,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     first_byte: Percentiles | None
     total: Percentiles | None
     added: Percentiles | None
-    """The gateway's own share of the time to first byte."""
+    """The time to first byte beyond the provider's own: the gateway's share, and the queue of a saturated machine."""
     latest_start_s: float
     """The furthest that a request was sent after its time; large when the machine or the cap holds the replay back."""
     interrupted: bool
@@ -84,6 +84,7 @@ class Tally:
     def summary(self, *, duration_s: float, interrupted: bool) -> Summary:
         """Everything so far."""
         good = [one for one in self._outcomes if one.error is None]
+        costs = [one.cost_pico for one in self._outcomes if one.cost_pico is not None]
         errors = Counter(one.error for one in self._outcomes if one.error is not None)
         return Summary(
             requests=self.done,
@@ -93,7 +94,7 @@ class Tally:
             output_tokens=sum(one.output_tokens or 0 for one in good),
             cached_tokens=sum(one.cached_tokens for one in good),
             tokens_unknown=sum(one.output_tokens is None for one in good),
-            cost_usd=format_usd(sum(one.cost_pico or 0 for one in self._outcomes)),
+            cost_usd=format_usd(sum(costs)) if costs else None,
             cost_unknown=sum(one.cost_pico is None for one in good),
             duration_s=round(duration_s, 3),
             requests_per_s=round(self.done / duration_s, 3) if duration_s else 0.0,
