@@ -15,6 +15,7 @@ from bursar.errors import LedgerUnavailable
 from bursar.events import Opened, Record, Settled
 from bursar.gateway.protocol import protocol_class
 from bursar.gateway.state import Gateway
+from bursar.ledger.client import AsyncLedgerClient
 from bursar.upstream import UpstreamClient
 from bursar.wiring.build import build_snapshot, client_settings
 
@@ -80,6 +81,14 @@ class GatewayThread:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def until(self, condition, timeout: float = 20) -> None:
+        """Wait until a condition on the gateway's state holds."""
+        for _ in range(int(timeout / 0.01)):
+            if condition():
+                return
+            threading.Event().wait(0.01)
+        raise TimeoutError(f"the condition did not hold within {timeout} s")
+
     def call(self, function, *arguments):
         """Run a function on the gateway's loop and return its result."""
 
@@ -105,18 +114,23 @@ class GatewayThread:
         self.loop = asyncio.get_running_loop()
         clock = SystemClock()
         snapshot = build_snapshot(
-            self.config, data_dir=self._folder, environ=self._environ, now_us=clock.now_us(), simulator_url=None
+            self.config, data_dir=self._folder, environ=self._environ, clock=clock, simulator_url=None
         )
         client = UpstreamClient(self.loop, client_settings(self.config))
-        self.gateway = Gateway(
-            snapshot=snapshot, recorder=self.recorder, client=client, clock=clock, loop=self.loop
-        )
+        self.gateway = Gateway(snapshot=snapshot, recorder=self.recorder, client=client, clock=clock, loop=self.loop)
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = listener.getsockname()[1]
-        app = create_app(gateway=self.gateway)
+        app = create_app(gateway=self.gateway, ledger=AsyncLedgerClient(self._folder), data_dir=self._folder)
         self._server = uvicorn.Server(
-            uvicorn.Config(app, http=protocol_class(self.gateway), ws="none", lifespan="off", log_config=None,
-                           access_log=False, timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                http=protocol_class(self.gateway),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=1,
+            )
         )
         sweeper = self.loop.create_task(self._sweep())
         self._ready.set()

@@ -6,6 +6,7 @@ its connection are kept back, so that answers keep their order; reading goes on,
 """
 
 import asyncio
+from collections import deque
 from typing import Any, Final
 
 import httptools
@@ -48,7 +49,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._owner = 0
         self._head_bytes = 0
         self._is_in_head = True
-        self._held: list[bytes] = []
+        self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._closes = False
         self._quiet_since_us = 0
@@ -69,16 +70,10 @@ class GatewayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._call is not None and not self._call.is_receiving:
+        if self._held or self._is_busy():
             self._hold(data)
-            return
-        if self._closes:
-            return
-        if self._is_in_head:
-            self._head_bytes += len(data)
-        self._feed(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self._closes:
-            self._refuse_head()
+        else:
+            self._take(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -94,7 +89,6 @@ class GatewayProtocol(HttpToolsProtocol):
         """Close once the answer in progress, if any, is complete."""
         if self._call is not None:
             self._call.answer.close_after()
-            self._closes = True
         else:
             super().shutdown()
 
@@ -200,6 +194,19 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # Feeding the parser.
 
+    def _is_busy(self) -> bool:
+        """Whether a complete request is being answered."""
+        return self._call is not None and not self._call.is_receiving
+
+    def _take(self, data: bytes) -> None:
+        if self._closes:
+            return
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        self._feed(data)
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self._closes:
+            self._refuse_head()
+
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
@@ -223,9 +230,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._held.append(data)
 
     def _release(self) -> None:
-        held, self._held, self._held_bytes = self._held, [], 0
-        if held and not self.transport.is_closing():
-            self.data_received(b"".join(held))
+        """Take up what was held back, up to the end of the next request."""
+        while self._held and not self._is_busy() and not self.transport.is_closing():
+            data = self._held.popleft()
+            self._held_bytes -= len(data)
+            self._take(data)
 
     def _refuse_head(self) -> None:
         self._closes = True

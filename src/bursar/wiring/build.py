@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from bursar.catalog.load import load_catalog
+from bursar.clock import Clock
 from bursar.config import Config, DialectName, Provider, digest_of
 from bursar.dialects.base import Dialect
 from bursar.dialects.registry import dialect_for
@@ -26,16 +27,16 @@ _LOOPBACK: Final = ("127.", "::1", "localhost")
 
 
 def build_snapshot(
-    config: Config, *, data_dir: Path, environ: Mapping[str, str], now_us: int, simulator_url: str | None
+    config: Config, *, data_dir: Path, environ: Mapping[str, str], clock: Clock, simulator_url: str | None
 ) -> Snapshot:
     """Everything a call depends on.
 
     ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``.
     Raises ConfigError on secrets that cannot be resolved and settings that contradict each other.
     """
-    dialects = {name: dialect_for(name) for name in get_args(DialectName) if name != "bedrock"}
+    dialects = {name: dialect_for(name) for name in get_args(DialectName)}
     targets = {
-        one.name: _target(one, dialects[one.dialect], environ=environ, simulator_url=simulator_url)
+        one.name: _target(one, dialects[one.dialect], environ=environ, clock=clock, simulator_url=simulator_url)
         for one in config.providers
     }
     try:
@@ -51,7 +52,7 @@ def build_snapshot(
     return Snapshot(
         config=config,
         digest=digest_of(config),
-        catalog=load_catalog(config, data_dir, now_us=now_us),
+        catalog=load_catalog(config, data_dir, now_us=clock.now_us()),
         keyring=keyring,
         routes=build_routes(targets, dialects),
         timeouts=Timeouts(relay.connect_timeout_s, relay.first_byte_timeout_s, relay.idle_timeout_s),
@@ -75,7 +76,9 @@ def needs_simulator(config: Config) -> bool:
     return any(one.simulated and one.base_url is None for one in config.providers)
 
 
-def _target(provider: Provider, dialect: Dialect, *, environ: Mapping[str, str], simulator_url: str | None) -> Target:
+def _target(
+    provider: Provider, dialect: Dialect, *, environ: Mapping[str, str], clock: Clock, simulator_url: str | None
+) -> Target:
     what = f"[[providers]] '{provider.name}'"
     base_url = _base_url(provider, simulator_url)
     if base_url is None:
@@ -86,7 +89,7 @@ def _target(provider: Provider, dialect: Dialect, *, environ: Mapping[str, str],
         api_key = _SIMULATED_KEY
     sign = None
     if provider.dialect == "bedrock" and api_key is None:
-        sign = bedrock_signer(provider, base_url, environ)
+        sign = bedrock_signer(provider, base_url, environ, clock)
     try:
         return build_target(provider, dialect, base_url=base_url, api_key=api_key, sign=sign)
     except ValueError as wrong:

@@ -64,7 +64,7 @@ class Reloader:
                 config,
                 data_dir=options.data_dir,
                 environ=options.environ,
-                now_us=gateway.clock.now_us(),
+                clock=gateway.clock,
                 simulator_url=self._simulator_url,
             )
         except BursarError as wrong:

@@ -17,18 +17,20 @@ import uvicorn
 import uvloop
 from msgspec import Struct
 
-from bursar.clock import SystemClock
+from bursar.clock import Clock, SystemClock
 from bursar.config import Config
 from bursar.console.app import create_app
 from bursar.errors import ConfigError
 from bursar.gateway.protocol import protocol_class
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.gateway.tasks import TaskGroup
+from bursar.ledger.client import AsyncLedgerClient
 from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.simulator.serve import SimulatorProcess
 from bursar.simulator.settings import SimulatorSettings
 from bursar.upstream import UpstreamClient
+from bursar.wiring.aws import REFRESH_S, BedrockSigner
 from bursar.wiring.banner import banner
 from bursar.wiring.build import build_snapshot, client_settings, needs_simulator
 from bursar.wiring.keeper import LedgerKeeper
@@ -74,6 +76,7 @@ class GatewayServer(uvicorn.Server):
 def serve(options: ServeOptions) -> None:
     """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used."""
     config = options.config
+    clock = SystemClock()
     layout = Layout(options.data_dir)
     with ExitStack() as parts:
         listener = parts.enter_context(_listen(config.server.host, config.server.port))
@@ -84,25 +87,32 @@ def serve(options: ServeOptions) -> None:
             config,
             data_dir=options.data_dir,
             environ=options.environ,
-            now_us=SystemClock().now_us(),
+            clock=clock,
             simulator_url=simulator_url,
         )
         keeper = LedgerKeeper(options.data_dir, config.ledger)
         parts.callback(keeper.stop)
         spool = parts.enter_context(Spool(layout.spool, "gateway", max_bytes=config.ledger.spool_bytes))
-        uvloop.run(_run(options, snapshot, listener=listener, spool=spool, simulator_url=simulator_url))
+        uvloop.run(_run(options, snapshot, listener=listener, spool=spool, simulator_url=simulator_url, clock=clock))
 
 
 async def _run(
-    options: ServeOptions, snapshot: Snapshot, *, listener: socket.socket, spool: Spool, simulator_url: str | None
+    options: ServeOptions,
+    snapshot: Snapshot,
+    *,
+    listener: socket.socket,
+    spool: Spool,
+    simulator_url: str | None,
+    clock: Clock,
 ) -> None:
     loop = asyncio.get_running_loop()
     client = UpstreamClient(loop, client_settings(options.config))
-    gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=SystemClock(), loop=loop)
-    app = create_app(gateway=gateway)
+    gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=clock, loop=loop)
+    app = create_app(gateway=gateway, ledger=AsyncLedgerClient(options.data_dir), data_dir=options.data_dir)
     server = GatewayServer(_server_config(app, gateway), gateway)
     tasks = TaskGroup()
     tasks.spawn(_sweep(gateway), name="sweep")
+    tasks.spawn(_renew_credentials(gateway), name="credentials")
     reloader = Reloader(options, gateway, simulator_url=simulator_url)
     tasks.spawn(reloader.watch(), name="reload")
     loop.add_signal_handler(signal.SIGHUP, reloader.poke)
@@ -127,6 +137,18 @@ def _server_config(app: object, gateway: Gateway) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=2,
     )
+
+
+async def _renew_credentials(gateway: Gateway) -> None:
+    """Ask the AWS credential chain again, off the event loop, so that no call waits for a metadata service."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        for target in gateway.snapshot.routes.named.values():
+            if isinstance(target.sign, BedrockSigner):
+                try:
+                    await asyncio.to_thread(target.sign.refresh)
+                except ConfigError as failed:
+                    log.error("provider %s keeps its old credentials: %s", target.name, failed)  # noqa: TRY400
 
 
 async def _sweep(gateway: Gateway) -> None:
