@@ -168,7 +168,7 @@ _RETRIEVED: Final = _Format(
 )
 _EMBEDDINGS: Final = _Format(
     lambda _, body, _flavour: read_embedding(body),
-    ResponseReader,
+    CompletionStream,  # nobody streams embeddings; a provider that did would send its usage in a chunk like these
     lambda body, request, flavour, complete: read_embedding_answer(body, request, flavour, complete=complete),
 )
 _IMAGES: Final = _Format(

@@ -71,6 +71,15 @@ class Answer:
         self._usage: dict[str, Any] = {}
         self._raw: str | None = None
 
+    def named(self, answer_id: str | None, model: str | None, service_tier: str | None) -> None:
+        """Take what a chunk calls itself; absent names say nothing."""
+        if answer_id:
+            self.id = answer_id
+        if model:
+            self.model = model
+        if service_tier:
+            self.service_tier = service_tier
+
     def saw_usage(self, raw: Raw) -> None:
         """Take a usage object; null and what is not an object say nothing."""
         usage = fields(raw)
@@ -114,8 +123,10 @@ class Answer:
             fees = self._fees()
             if self.shares or self.side_parts:
                 parts = self._parts(usage, fees)
-            usage = usage + fees if fees.counts else usage
-            usage = sum((part.usage for part in self.side_parts), start=usage)
+            if fees.counts:
+                usage = usage + fees
+            for part in self.side_parts:
+                usage = usage + part.usage
         return Reading(
             usage=usage,
             status=status,
@@ -142,8 +153,8 @@ class Answer:
         """What is billed beside the tokens: as the usage object counts it, else as it was seen; and what the request
         itself fixes.
         """
-        counted = usage_of(self.flavour.tool_fees(self._usage)) if self._usage else EMPTY
-        fees = counted if counted.counts else self.extra
+        counted = self.flavour.tool_fees(self._usage)
+        fees = usage_of(counted) if any(counted.values()) else self.extra
         return fees if self.request.usage is None else fees + self.request.usage
 
     def _parts(self, tokens: Usage, fees: Usage) -> tuple[Part, ...]:

@@ -133,6 +133,8 @@ class _Whole(Struct):
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _LOOSE: Final = msgspec.json.Decoder(_Loose)
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
+_NULL_BYTES: Final = len(_NULL)
+"""With ``include_usage`` every chunk but the last says ``"usage":null``; no usage object is as short."""
 _DONE: Final = b"[DONE]"
 _EXECUTED: Final = b'"executed_tools"'
 _MISTYPED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -157,9 +159,7 @@ class ChatStream:
             self._loosely(data)
             return
         answer = self._answer
-        answer.id = chunk.id or answer.id
-        answer.model = chunk.model or answer.model
-        answer.service_tier = chunk.service_tier or answer.service_tier
+        answer.named(chunk.id, chunk.model, chunk.service_tier)
         for choice in chunk.choices or ():
             if choice.finish_reason is not None:
                 answer.ended = True
@@ -168,7 +168,7 @@ class ChatStream:
                 answer.spoken_bytes += _said(delta)
                 if delta.executed_tools:
                     note_executed(self._executed, delta.executed_tools)
-        if chunk.usage or chunk.x_groq or chunk.error:
+        if len(chunk.usage) > _NULL_BYTES or chunk.x_groq or chunk.error:
             self._account(chunk)
 
     def reading(self, *, complete: bool) -> Reading:
@@ -180,16 +180,14 @@ class ChatStream:
         if chunk is None:
             return
         answer = self._answer
-        answer.id = text(chunk.id) or answer.id
-        answer.model = text(chunk.model) or answer.model
-        answer.service_tier = text(chunk.service_tier) or answer.service_tier
+        answer.named(text(chunk.id), text(chunk.model), text(chunk.service_tier))
         for choice in objects(chunk.choices):
             answer.ended = answer.ended or choice.get("finish_reason") is not None
             answer.spoken_bytes += text_bytes(list(mapping(choice.get("delta")).values()))
         self._account(chunk)
 
     def _account(self, chunk: _Chunk | _Loose) -> None:
-        if chunk.usage and chunk.usage != _NULL:
+        if len(chunk.usage) > _NULL_BYTES:
             self._answer.saw_usage(chunk.usage)
         if chunk.x_groq:
             self._answer.saw_usage(_usage_of_groq(chunk.x_groq))
@@ -204,9 +202,7 @@ def read_chat_answer(body: bytes, request: Request, flavour: Flavour, *, complet
     if whole_body is None:
         answer.spoken_bytes = 0 if complete else len(body)
         return answer.reading(complete=complete)
-    answer.id = text(whole_body.id)
-    answer.model = text(whole_body.model)
-    answer.service_tier = text(whole_body.service_tier)
+    answer.named(text(whole_body.id), text(whole_body.model), text(whole_body.service_tier))
     answer.saw_usage(whole_body.usage)
     if whole_body.x_groq:
         answer.saw_usage(_usage_of_groq(whole_body.x_groq))

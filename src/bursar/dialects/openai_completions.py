@@ -106,9 +106,7 @@ def read_completion_answer(body: bytes, request: Request, flavour: Flavour, *, c
 
 
 def _take(answer: Answer, chunk: _Chunk) -> None:
-    answer.id = text(chunk.id) or answer.id
-    answer.model = text(chunk.model) or answer.model
-    answer.service_tier = text(chunk.service_tier) or answer.service_tier
+    answer.named(text(chunk.id), text(chunk.model), text(chunk.service_tier))
     for choice in objects(chunk.choices):
         answer.spoken_bytes += utf8_length(choice.get("text"))
         answer.ended = answer.ended or choice.get("finish_reason") is not None

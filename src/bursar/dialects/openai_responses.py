@@ -141,10 +141,8 @@ class ResponseReader:
 
     def _take(self, response: _Response) -> None:
         answer = self._answer
-        answer.id = text(response.id) or answer.id
-        answer.model = text(response.model) or answer.model
-        if response.service_tier != _UNDECIDED:
-            answer.service_tier = text(response.service_tier) or answer.service_tier
+        tier = None if response.service_tier == _UNDECIDED else text(response.service_tier)
+        answer.named(text(response.id), text(response.model), tier)
         self._status = text(response.status) or self._status
         self._background = self._background or response.background is True
         answer.ended = answer.ended or self._status in _TERMINAL

@@ -59,18 +59,22 @@ class EventStream:
 class WithholdingTap:
     """Forwards a stream without its usage chunk."""
 
-    __slots__ = ("_held", "_passing", "_scanned", "_tap")
+    __slots__ = ("_between", "_copy", "_finish", "_held", "_passing", "_scanned")
 
     def __init__(self, reader: PayloadReader) -> None:
-        self._tap = StreamTap(EventStream(reader))
+        tap = StreamTap(EventStream(reader))
+        self._copy = tap.feed
+        self._finish = tap.finish
         self._held = bytearray()
         self._scanned = 0
+        self._between = True
+        """All bytes so far belong to whole events, and none is held."""
         self._passing = False
         """Inside an event too long to be a usage chunk."""
 
     def feed(self, data: bytes) -> bytes:
-        self._tap.feed(data)
-        if not self._held and not self._passing and data.endswith(_EVENT_END) and _MARK not in data:
+        self._copy(data)
+        if self._between and data.endswith(_EVENT_END) and _MARK not in data:
             return data
         self._held += data
         return self._release()
@@ -81,7 +85,7 @@ class WithholdingTap:
         return b"" if is_usage_chunk(rest) else rest
 
     def finish(self, *, complete: bool) -> Reading:
-        return self._tap.finish(complete=complete)
+        return self._finish(complete=complete)
 
     def _release(self) -> bytes:
         """The bytes of all events that are decided."""
@@ -101,6 +105,7 @@ class WithholdingTap:
             out += held[: len(held) - kept]
             del held[: len(held) - kept]
         self._scanned = max(0, len(held) - _BLANK_LINE_BYTES)
+        self._between = not held and not self._passing
         return bytes(out)
 
 

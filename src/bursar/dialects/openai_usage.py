@@ -61,8 +61,8 @@ TEXT: Final = Plain()
 
 def settle(usage: Mapping[str, Any], flavour: Flavour, plain: Plain = TEXT) -> Settlement:
     """Read a usage object into disjoint meters."""
-    billed = mapping(usage.get("billed_units"))
-    if billed:
+    billed = usage.get("billed_units")
+    if billed and isinstance(billed, dict):
         return _billed_units(billed)
     problems: list[str] = []
     counts = _Counts.of(usage, flavour, problems)
@@ -70,8 +70,7 @@ def settle(usage: Mapping[str, Any], flavour: Flavour, plain: Plain = TEXT) -> S
         return Settlement(None, UsageStatus.MISSING, (*problems, "the usage object counts no tokens"))
     notes: list[str] = []
     meters = _input_meters(counts, flavour, plain, problems, notes)
-    for meter, quantity in _output_meters(counts, plain, problems).items():
-        meters[meter] = meters.get(meter, 0) + quantity
+    _add_output_meters(counts, meters, plain, problems)
     _account_for_total(counts, meters, problems, notes)
     status = UsageStatus.INCONSISTENT if problems else UsageStatus.REPORTED
     return Settlement(usage_of(meters), status, (*problems, *notes))
@@ -104,10 +103,10 @@ class _Counts(Struct):
         into = _details(usage, _INPUT_DETAILS)
         outof = _details(usage, _OUTPUT_DETAILS)
         counts = cls(sent, produced or 0, total, into, outof)
-        if into:
+        if any(into.values()):
             counts.reads = _first(into, _DETAIL_READS, problems) or 0
             counts.writes = _first(into, _DETAIL_WRITES, problems) or 0
-        if outof:
+        if any(outof.values()):
             counts.reasoning = _first(outof, _REASONING, problems) or 0
         if not _STANDARD.issuperset(usage):
             counts._add_top_level(usage, problems)
@@ -207,23 +206,22 @@ def _input_media(counts: _Counts, meters: dict[Meter, int], uncached: int, plain
     return claimed
 
 
-def _output_meters(counts: _Counts, plain: Plain, problems: list[str]) -> dict[Meter, int]:
+def _add_output_meters(counts: _Counts, meters: dict[Meter, int], plain: Plain, problems: list[str]) -> None:
     left = counts.output + (counts.reasoning if counts.reasoning_beside else 0)
-    meters: dict[Meter, int] = {}
     if counts.reasoning:
         meters[Meter.OUTPUT_REASONING] = counts.reasoning
         left -= counts.reasoning
-    for name, meter in _PRODUCED:
-        if meter is plain.output or not counts.output_details.get(name):
-            continue
-        tokens = count(counts.output_details, name, problems) or 0
-        if tokens > left:
-            problems.append(f"{name} ({tokens}) exceed the output ({counts.output})")
-            continue
-        meters[meter] = tokens
-        left -= tokens
+    if counts.output_details:
+        for name, meter in _PRODUCED:
+            if meter is plain.output or not counts.output_details.get(name):
+                continue
+            tokens = count(counts.output_details, name, problems) or 0
+            if tokens > left:
+                problems.append(f"{name} ({tokens}) exceed the output ({counts.output})")
+                continue
+            meters[meter] = tokens
+            left -= tokens
     meters[plain.output] = meters.get(plain.output, 0) + left
-    return meters
 
 
 _PRODUCED: Final = (

@@ -18,6 +18,8 @@ WINDOW_BYTES: Final = 64 * 1024
 _LINE_END: Final = rb"(?:\r\n|\n|\r(?=[^\n]))"
 _BLANK_LINE: Final = re.compile(_LINE_END + _LINE_END)
 _LONGEST_BLANK_LINE: Final = 4
+_DATA: Final = b"data: "
+_NEXT_DATA: Final = b"\n\n" + _DATA
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -83,15 +85,15 @@ class SseParser:
         return data.removeprefix(_BOM)
 
     def _cut(self, data: bytes) -> list[bytes]:
-        unified = data.replace(b"\r\n", b"\n")
-        if b"\r" in unified:
+        if b"\r" in data:
             blocks, rest = _blocks_of(data)
+            payloads = _payloads(blocks)
         else:
-            blocks = unified.split(b"\n\n")
-            rest = blocks.pop()
+            whole, _, rest = data.rpartition(b"\n\n")
+            payloads = _plain_payloads(whole) if whole else []
         self._rest += rest
         self._trim()
-        return _payloads(blocks)
+        return payloads
 
     def _trim(self) -> None:
         if len(self._rest) > MAX_EVENT_BYTES:
@@ -106,6 +108,18 @@ def _blocks_of(data: bytes) -> tuple[list[bytes], bytes]:
         blocks.append(data[start:end])
         start = end
     return blocks, data[start:]
+
+
+def _plain_payloads(whole: bytes) -> list[bytes]:
+    """Payloads of events whose lines end in LF.
+
+    Streams of bare one-line data events are cut by one split, which is right when its separators are all the line ends.
+    """
+    if whole.startswith(_DATA):
+        payloads = whole[len(_DATA) :].split(_NEXT_DATA)
+        if whole.count(b"\n") == 2 * (len(payloads) - 1):
+            return payloads
+    return _payloads(whole.split(b"\n\n"))
 
 
 def _payloads(blocks: list[bytes]) -> list[bytes]:
