@@ -64,6 +64,12 @@ class Contestant(ABC):
         if self.child is not None:
             self.child.stop()
 
+    def pid(self) -> int:
+        """Its main process; raises ValueError before it was started."""
+        if self.child is None:
+            raise ValueError(f"{self.name} is not running")
+        return self.child.pid
+
     def cpu(self) -> tuple[int, int]:
         """Nanoseconds of CPU so far: on the request's path, and beside it (a ledger process)."""
         if self.child is None:
@@ -217,8 +223,7 @@ class Portkey(Contestant):
 
     def start(self, provider: Provider, folder: Path) -> None:
         self.port = free_port()
-        target = msgspec.json.encode({"provider": "openai", "custom_host": f"{provider.url}/v1"}).decode()
-        self.headers = (*_BEARER, ("x-portkey-config", target))
+        self.headers = (*_BEARER, ("x-portkey-provider", "openai"), ("x-portkey-custom-host", f"{provider.url}/v1"))
         self.child = Child(
             [str(self.node), str(self._server()), f"--port={self.port}", "--headless"],
             log=folder / "portkey.log",

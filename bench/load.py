@@ -152,6 +152,8 @@ class Run:
         else:
             await self._open(self.load.requests, self.load.rate)
         seconds = now() - start
+        if not self.latencies:
+            raise SystemExit(f"no request was answered: {self.first_error}")
         ordered = sorted(self.latencies)
         return Result(
             answers=len(ordered),
@@ -256,9 +258,7 @@ class Ticker:
 
 
 def quantile_ms(ordered: list[float], share: float) -> float:
-    """The nearest-rank quantile of sorted seconds, in milliseconds; NaN when there are none."""
-    if not ordered:
-        return float("nan")
+    """The nearest-rank quantile of sorted seconds, in milliseconds."""
     rank = max(1, -(-len(ordered) * share // 1))
     return ordered[int(rank) - 1] * 1000
 

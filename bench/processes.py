@@ -22,6 +22,7 @@ class Child:
         self, command: Sequence[str], *, log: Path, environ: Mapping[str, str] | None = None, pipes: bool = False
     ) -> None:
         self.log = log
+        self.name = log.stem
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 command,
@@ -50,7 +51,7 @@ class Child:
         line = _open(self._process.stdout).readline()
         if not line:
             self.stop()
-            raise RuntimeError(f"{self._process.args} ended:\n{self._tail()}")
+            raise RuntimeError(f"{self.name} ended: {self._tail()}")
         return line.strip()
 
     def say(self, line: str) -> None:
@@ -70,7 +71,7 @@ class Child:
             else:
                 return
         self.stop()
-        raise RuntimeError(f"{self._process.args} does not listen on port {port}:\n{self._tail()}")
+        raise RuntimeError(f"{self.name} does not listen on port {port}: {self._tail()}")
 
     def stop(self) -> None:
         """End the group, politely first."""

@@ -69,16 +69,31 @@ def run_group(group: list[Setting], rivals: list[Contestant], *, rounds: int, tl
     samples: list[Sample] = []
     with started(rivals, tls=tls) as running:
         for setting in group:
-            own = [
-                measured(setting, contestant, load, number)
-                for number in range(rounds)
-                for contestant, load in takes_part(running, setting)
-            ]
+            own, failures = run_setting(setting, running, rounds=rounds)
             samples += own
             print(f"\n{table(setting.name, own)}", flush=True)
+            for name, why in failures.items():
+                print(f"  {name} could not do this: {why}")
             for error in {f"{one.contestant}: {one.result.first_error}" for one in own if one.result.errors}:
                 print(f"  {error}")
     return samples
+
+
+def run_setting(
+    setting: Setting, running: list[Contestant], *, rounds: int
+) -> tuple[list[Sample], dict[str, RuntimeError]]:
+    """Rounds of one setting, the contestants taking turns, and who dropped out of it."""
+    samples: list[Sample] = []
+    failures: dict[str, RuntimeError] = {}
+    for number in range(rounds):
+        for contestant, load in takes_part(running, setting):
+            if contestant.name in failures:
+                continue
+            try:
+                samples.append(measured(setting, contestant, load, number))
+            except RuntimeError as failed:
+                failures[contestant.name] = failed
+    return samples, failures
 
 
 @contextmanager
