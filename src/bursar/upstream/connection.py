@@ -78,11 +78,6 @@ class Connection(asyncio.Protocol):
         """Whether an exchange may be started; a transport closes before its loss is told."""
         return self._transport is not None and not self._transport.is_closing()
 
-    @property
-    def has_transport(self) -> bool:
-        """Whether `Owner.lost` is still to come."""
-        return self._transport is not None
-
     def start(self, exchange: Exchange) -> None:
         """Send a request; the connection must be idle."""
         request = exchange.request
@@ -280,7 +275,9 @@ class Connection(asyncio.Protocol):
     def _progress(self) -> str:
         if not self._answer_started:
             return "before any answer"
-        return "inside the head" if self._reader.head is None else f"after {self._body_bytes} body bytes"
+        if self._reader.head is None:
+            return "after the answer had begun, before its head was complete"
+        return f"after {self._body_bytes} body bytes"
 
     def _clear(self) -> None:
         self._exchange = None

@@ -149,29 +149,32 @@ class Lane:
 
     def _opened(self, search: Search, connection: Connection, task: asyncio.Task[None]) -> None:
         """The attempt has ended; a callback, since a task cancelled before its first step runs no code of its own."""
-        error = None if task.cancelled() else task.exception()
-        if error is None and connection.is_open:
-            self._adopt(connection)
-            if search.exchange.carrier is search:
-                self._assign(search, connection)
-            else:
-                self.released(connection)
-            return
-        if connection.has_transport:
-            self._connections.add(connection)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None or not connection.is_open:
+            # uvloop closes the transport of a cancelled attempt without a word to its protocol: there is no loss to
+            # wait for, and the slot is free now.
             connection.abort()
-        else:
             self._free_slot()
-        if isinstance(error, ConnectFailed):
-            search.fail(error.kind, error.message)
-        elif not task.cancelled():
-            search.fail(FailureKind.CONNECT, "the connection closed as soon as it was open")
-            if error is not None:
-                raise error
-
-    def _adopt(self, connection: Connection) -> None:
+            self._tell_not_opened(search, error)
+            return
         self._connections.add(connection)
         self._deadlines.watch(connection)
+        if search.exchange.carrier is search:
+            self._assign(search, connection)
+        else:
+            self.released(connection)
+
+    def _tell_not_opened(self, search: Search, error: BaseException | None) -> None:
+        match error:
+            case asyncio.CancelledError():
+                return
+            case ConnectFailed():
+                search.fail(error.kind, error.message)
+            case None:
+                search.fail(FailureKind.CONNECT, "the connection closed as soon as it was open")
+            case _:
+                search.fail(FailureKind.CONNECT, f"opening a connection failed: {type(error).__name__}")
+                raise error
 
     def _assign(self, search: Search, connection: Connection) -> None:
         self._forget(search)
