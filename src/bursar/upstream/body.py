@@ -171,12 +171,11 @@ class ChunkedBody:
         return length
 
     def _read_trailers(self, data: bytes, at: int) -> int:
+        if not data.startswith(_CRLF, at) and data.find(b"\r\n\r\n", at) < 0:
+            return self._hold(data[at:], self._max_trailer_bytes, "the trailers are too long")
         trailers = _match_trailers(data, at)
         if trailers is None:
-            rest = data[at:]
-            if b"\r\n\r\n" in rest:
-                return self._refuse("a trailer is malformed")
-            return self._hold(rest, self._max_trailer_bytes, "the trailers are too long")
+            return self._refuse("a trailer is malformed")
         length = trailers.end() - at
         if length > self._max_trailer_bytes:
             return self._refuse("the trailers are too long")

@@ -70,13 +70,15 @@ class ResponseReader:
 
     def _read_heads(self, data: bytes) -> bytes:
         """Consume heads up to the final one and return what follows it."""
+        known = max(len(self._held) - 1, 0)
         data = self._held + data if self._held else data
         self._held = b""
         while data and self.fault is None:
             end = data.find(_HEAD_END) + len(_HEAD_END)
             if end < len(_HEAD_END):
-                self._hold(data)
+                self._hold(data, known)
                 break
+            known = 0
             self._left -= end
             if self._left < 0:
                 self._refuse_size()
@@ -96,8 +98,9 @@ class ResponseReader:
             self.fault = fault
             return None
 
-    def _hold(self, data: bytes) -> None:
-        if not _HEAD_START.startswith(data[: len(_HEAD_START)]) or _find_bare_end(data):
+    def _hold(self, data: bytes, known: int) -> None:
+        """Keep the start of a head, unless it can never become one; the first ``known`` bytes were looked at before."""
+        if not _HEAD_START.startswith(data[: len(_HEAD_START)]) or _find_bare_end(data, known):
             self.fault = Malformed("the answer does not begin with an HTTP/1 head")
         elif len(data) >= self._left:
             self._refuse_size()
