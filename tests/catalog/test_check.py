@@ -128,6 +128,14 @@ def test_quarantine(tmp_path):
     assert quarantined_models(disputed) == frozenset({("openai", "small")})
 
 
+def test_quarantine_order(tmp_path):
+    """The stored list is in order, so that two checks with the same findings write the same file."""
+    one, two = Disputed("a", "m", (), 1), Disputed("b", "m", (), 1)
+    store_quarantine(tmp_path, [two, one])
+
+    assert read_quarantine(tmp_path) == (one, two)
+
+
 def test_quarantine_absent_or_damaged(tmp_path):
     """Without a stored list nothing is in quarantine; a damaged one is named."""
     assert read_quarantine(tmp_path) == ()

@@ -131,6 +131,17 @@ def test_cards_of_one_offer_never_overlap(packaged):
                 assert sum(holds(card, at_us) for card in cards) <= 1
 
 
+def test_ordinary_price_has_no_gaps(catalog, packaged):
+    """A model with an ordinary price has one at every instant: dated changes leave no gap."""
+    for card in packaged.cards:
+        if not card.conditions:
+            for edge_us in (card.valid_from_us, card.valid_to_us):
+                if edge_us is not None:
+                    assert isinstance(catalog.resolve(card.provider, card.model, at_us=edge_us - 1), Match)
+                    assert isinstance(catalog.resolve(card.provider, card.model, at_us=edge_us), Match)
+            assert isinstance(catalog.resolve(card.provider, card.model, at_us=0), Match)
+
+
 def holds(card, at_us: int) -> bool:
     """Whether a card is valid at an instant."""
     begun = card.valid_from_us is None or card.valid_from_us <= at_us

@@ -60,6 +60,7 @@ def test_discount_covers_everything():
     assert Rate(1_800_000) == small.tiers[0].rates.by_meter[Meter.INPUT_TEXT]
     assert LISTED.cards[0].id == small.list_card
     assert small.known_at_us == 7
+    assert Rate(1_000_000) == input_rate(catalog, "phi", provider="azure", conditions=(("deployment", "global"),))
 
 
 @given(st.decimals(0, 100, places=3))
@@ -85,6 +86,15 @@ def test_discount_period():
     assert [
         input_rate(catalog, "large", at_us=at).pico / 1e6 for at in (DAY_US - 1, DAY_US, 2 * DAY_US - 1, 2 * DAY_US)
     ] == [9, 4.5, 4.5, 9]
+
+
+def test_discount_outside_list_period():
+    """A discount that ends where the only list price begins would do nothing, and is refused."""
+    entry = Price(provider="acme", model="new", discount_percent="5", valid_to="1970-01-02")
+    listed = Sheet(cards=(make_card("new", valid=(DAY_US, None)),))
+
+    with pytest.raises(ConfigError, match="no list holds"):
+        override_cards(Config(prices=(entry,)), listed, known_at_us=0)
 
 
 def test_own_price():

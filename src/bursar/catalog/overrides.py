@@ -94,23 +94,26 @@ def _cards(entry: Entry, listed: Sheet) -> Iterator[PriceCard]:
 
 def _discounted(entry: Entry, listed: Sheet, percent: Decimal) -> Iterator[PriceCard]:
     """List cards with every rate and tier reduced, cut to the entry's period."""
-    factor = (_PERCENT - Fraction(percent)) / _PERCENT
-    bases = [card for card in listed.cards if _covers(entry, card)]
+    period = (entry.from_us, entry.to_us)
+    bases = [
+        card
+        for card in listed.cards
+        if _covers(entry, card) and _overlap(period, (card.valid_from_us, card.valid_to_us))
+    ]
     if not bases:
         raise ConfigError(f"{entry.title} discounts a price that no list holds{_hint(entry, listed)}")
+    factor = (_PERCENT - Fraction(percent)) / _PERCENT
     for base in bases:
-        from_us, to_us = _later(entry.from_us, base.valid_from_us), _earlier(entry.to_us, base.valid_to_us)
-        if from_us is None or to_us is None or from_us < to_us:
-            yield replace(
-                base,
-                rates=scaled(base.rates, factor),
-                tiers=tuple(Tier(tier.above_input_tokens, scaled(tier.rates, factor)) for tier in base.tiers),
-                conditions=_tied(base.conditions, entry.credential),
-                valid_from_us=from_us,
-                valid_to_us=to_us,
-                source=f"{SOURCE} entry {entry.number}: {percent}% off {base.source}",
-                list_card=base.id,
-            )
+        yield replace(
+            base,
+            rates=scaled(base.rates, factor),
+            tiers=tuple(Tier(tier.above_input_tokens, scaled(tier.rates, factor)) for tier in base.tiers),
+            conditions=_tied(base.conditions, entry.credential),
+            valid_from_us=_later(entry.from_us, base.valid_from_us),
+            valid_to_us=_earlier(entry.to_us, base.valid_to_us),
+            source=f"{SOURCE} entry {entry.number}: {percent}% off {base.source}",
+            list_card=base.id,
+        )
 
 
 def _stated(entry: Entry, listed: Sheet) -> Iterator[PriceCard]:
