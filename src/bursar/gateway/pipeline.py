@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from bursar.catalog.snapshot import Match, NoPrice
+from bursar.catalog.snapshot import Catalog, Match, NoPrice
 from bursar.dialects.base import Endpoint, Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts, Principal
@@ -30,6 +30,10 @@ _NOT_TAGS: Final = frozenset(
 """`x-bursar-*` headers that steer the gateway rather than describe the call."""
 
 _TAG_PREFIX: Final = "tag-"
+
+UNSTATED_OUTPUT_TOKENS: Final = 1_000_000
+"""Bound on an answer when neither the caller caps it nor the catalog knows the model's limits: the context windows of
+current models end there, and published output limits at an eighth of it (read 2026-11)."""
 
 
 class Incoming(Struct, frozen=True):
@@ -93,7 +97,7 @@ class Admission:
             tags=self.tags,
             task=own.get("task"),
             task_type=own.get("task-type"),
-            dialect=route.endpoint.dialect if route else "",
+            dialect=route.endpoint.dialect if route else self.snapshot.routes.dialect_for(self.incoming.path).name,
             operation=route.endpoint.operation if route else "",
             provider=route.target.name if route else "",
             model=request.model if request else None,
@@ -176,14 +180,24 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
                 f"{found.reason}, and this gateway refuses models without a price. Add a [[prices]] entry for it.",
             )
         return (f"admitted without a price: {found.reason}",)
-    catalog, output = snapshot.catalog, request.max_output_tokens
-    if output is None:
-        provider, model = route.target.price_list, found.card.model
-        output = catalog.max_output_tokens(provider, model) or catalog.context_window(provider, model)
     admission.card = found.card.id
-    if output is not None:
-        admission.bound = upper_bound(found.card, input_tokens=len(admission.incoming.body), output_tokens=output)
+    admission.bound = upper_bound(
+        found.card,
+        input_tokens=len(admission.incoming.body),
+        output_tokens=_output_cap(request, found, snapshot.catalog, route.target.price_list),
+    )
     return ()
+
+
+def _output_cap(request: Request, found: Match, catalog: Catalog, price_list: str) -> int:
+    """The most output tokens an answer can have; a token of the request's body can be no smaller than a byte."""
+    if found.card.rates.dearest_output is None:
+        return 0
+    if request.max_output_tokens is not None:
+        return request.max_output_tokens
+    model = found.card.model
+    stated = catalog.max_output_tokens(price_list, model) or catalog.context_window(price_list, model)
+    return UNSTATED_OUTPUT_TOKENS if stated is None else stated
 
 
 def _upstream(

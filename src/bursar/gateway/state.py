@@ -127,11 +127,15 @@ class Gateway:
         try:
             await asyncio.wait_for(self._idle.wait(), grace_s)
         except TimeoutError:
-            late = tuple(self.in_flight)
-            for call in late:
-                call.cut("the gateway shut down")
-            return len(late)
+            return self.cut("the gateway shut down")
         return 0
+
+    def cut(self, reason: str) -> int:
+        """Stop every call in flight and settle what was seen; returns how many there were."""
+        late = tuple(self.in_flight)
+        for call in late:
+            call.cut(reason)
+        return len(late)
 
 
 class InFlight(Protocol):

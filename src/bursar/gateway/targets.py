@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
+from bursar.catalog.lists import price_list_of
 from bursar.config import DialectName, Provider
 from bursar.dialects.base import Dialect
 from bursar.gateway.headers import Header, RequestHead
@@ -29,13 +30,6 @@ DEFAULT_BASE_URLS: Final[Mapping[str, str]] = {
     "ollama": "http://127.0.0.1:11434/v1",
 }
 """Each provider's documented base URL, as its SDK means it (read 2026-11). Azure and Bedrock have one per account."""
-
-PRICE_LISTS: Final[Mapping[str, str]] = {
-    "gemini": "google",
-    "xai": "x-ai",
-    "bedrock": "aws",
-}
-"""Catalog provider of a dialect, where the names differ."""
 
 BEDROCK_URL: Final = "https://bedrock-runtime.{region}.amazonaws.com"
 
@@ -75,7 +69,7 @@ def build_target(
         dialect=dialect,
         origin=origin,
         prefix=prefix.rstrip("/"),
-        price_list=provider.prices or PRICE_LISTS.get(provider.dialect, provider.dialect),
+        price_list=price_list_of(provider),
         api_key=api_key,
         conditions=_conditions(provider),
         extra_headers=tuple(
