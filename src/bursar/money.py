@@ -49,6 +49,14 @@ def format_usd(pico: int) -> str:
     return f"{sign}{whole}.{digits}"
 
 
+def format_rounded(pico: int, places: int) -> str:
+    """Print an amount rounded half-even to ``places`` decimals, with thousands separators: for reading only."""
+    scaled = round_half_even(abs(pico), 10 ** (_PLACES - places))
+    whole, fraction = divmod(scaled, 10**places)
+    sign = "-" if pico < 0 and scaled else ""
+    return f"{sign}{whole:,}.{fraction:0{places}d}" if places else f"{sign}{whole:,}"
+
+
 def round_half_even(numerator: int, denominator: int) -> int:
     """Divide two integers and round half to even: the one rounding rule of the product.
 

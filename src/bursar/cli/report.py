@@ -7,13 +7,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from bursar.catalog.sources import card_sources
 from bursar.cli.options import config_option, format_option
 from bursar.cli.output import Format, console, notice, print_object, print_rows, print_table
 from bursar.cli.services import Services
 from bursar.clock import format_us
 from bursar.ledger.explanation import explain as explanation_of
 from bursar.ledger.plain import MEASURE_FIELDS, measures, report_rows
-from bursar.ledger.questions import ExplainQuestion, Report, ReportQuestion
+from bursar.ledger.questions import ExplainQuestion, Explanation, Report, ReportQuestion
 from bursar.money import format_usd
 from bursar.when import parse_when
 
@@ -27,6 +28,16 @@ _TABLE_MEASURES = (
     "errors",
 )
 
+_ATTEMPT_FACTS = (
+    ("card", "card"),
+    ("card_source", "price source"),
+    ("certainty", "certainty"),
+    ("service_tier", "service tier"),
+    ("response_id", "response id"),
+    ("raw_usage", "raw usage"),
+)
+"""Fields of an attempt that are printed where they are known, and their labels."""
+
 
 @click.command(short_help="Spend over a window, grouped by anything.")
 @click.option(
@@ -34,7 +45,7 @@ _TABLE_MEASURES = (
     default="team",
     show_default=True,
     metavar="DIM[,DIM…]",
-    help="What to group by: team, feature, model, provider, key, user, day, hour, outcome … or any tag; '' for a total.",
+    help="What to group by: team, feature, model, provider, key, user, day, hour, outcome … or a tag; '' for a total.",
 )
 @click.option("--since", default="7d", show_default=True, metavar="WHEN", help="Start: 7d, 24h, 2026-11-01 …")
 @click.option("--until", default="now", show_default=True, metavar="WHEN", help="End, excluded.")
@@ -104,13 +115,22 @@ def explain(context: click.Context, *, request_id: str, form: Format, config_pat
         state = "is still in flight" if answer.in_flight else "is not in this ledger"
         notice(f"Call {request_id} {state}.")
         context.exit(1)
-    told = explanation_of(answer)
+    told = explanation_of(answer, _sources(services, config_path, answer))
     if form == "json":
         print_object(told)
     elif form == "csv":
         print_rows(told["lines"], columns=("meter", "unit", "quantity", "unit_price_usd", "cost_usd"), form=form)
     else:
         _print_explanation(told)
+
+
+def _sources(services: Services, config_path: Path | None, answer: Explanation) -> dict[str, str]:
+    """Where the figures of the cards come from; only now is the catalog loaded, since a report does not need it."""
+    cards = {row.card for row in answer.rows if row.card is not None}
+    if not cards:
+        return {}
+    _, data_dir = services.config(config_path)
+    return card_sources(cards, catalog=services.catalog(config_path), data_dir=data_dir)
 
 
 def _print_report(answer: Report, rows: list[dict[str, Any]]) -> None:
@@ -192,9 +212,9 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
         Text("total", style="bold"), "", "", Text(_money(attempt["cost_usd"]).removeprefix("$"), style="bold")
     )
     out.print(table)
-    for name in ("card", "certainty", "service_tier", "response_id", "raw_usage"):
+    for name, label in _ATTEMPT_FACTS:
         if attempt[name]:
-            out.print(Text(f"  {name.replace('_', ' '):<14}", style="dim") + Text(str(attempt[name])))
+            out.print(Text(f"  {label:<14}", style="dim") + Text(str(attempt[name])))
     out.print(Text(f"  {'timings':<14}", style="dim") + Text(_timings(attempt)))
     for decision in attempt["decisions"]:
         out.print(Text(f"  {'decision':<14}", style="dim") + Text(str(decision)))

@@ -1,17 +1,54 @@
 """The ASGI application beside the gateway: health, metrics, the JSON API and the pages."""
 
+from pathlib import Path
+from typing import Final
+
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ExceptionHandler
 
+from bursar.console.answers import Answers, UnknownCall
+from bursar.console.api import api_routes, json_error
+from bursar.console.assets import MOUNT, Assets
+from bursar.console.guard import Guard
 from bursar.console.metrics import exposition
+from bursar.console.pages import Pages
+from bursar.console.templating import environment
+from bursar.errors import LedgerUnavailable
 from bursar.gateway.state import Gateway
+from bursar.ledger.client import AsyncLedgerClient
+from bursar.ledger.questions import QuestionError
+
+_STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (QuestionError, 400),
+    (UnknownCall, 404),
+    (LedgerUnavailable, 503),
+)
+"""What our own errors are in HTTP."""
 
 
-def create_app(*, gateway: Gateway) -> Starlette:
-    """Build the application over one worker's gateway."""
+def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path) -> Starlette:
+    """Build the application over one worker's gateway and the ledger of its data folder."""
+    answers = Answers(gateway, ledger, data_dir)
+    assets = Assets()
+    pages = Pages(gateway, answers, environment(assets))
+    return Starlette(
+        routes=[
+            *_monitoring(gateway),
+            *api_routes(answers),
+            Route(f"{MOUNT}/{{name}}", assets.serve),
+            *pages.routes(),
+        ],
+        middleware=[Middleware(Guard, listens_on=gateway.snapshot.config.server.host)],
+        exception_handlers=_handlers(pages),
+    )
 
+
+def _monitoring(gateway: Gateway) -> list[Route]:
     async def healthz(request: Request) -> Response:
         """The process answers."""
         return PlainTextResponse("ok\n")
@@ -25,4 +62,29 @@ def create_app(*, gateway: Gateway) -> Starlette:
         """Counters in Prometheus' text format."""
         return Response(exposition(gateway), media_type="text/plain; version=0.0.4")
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def _handlers(pages: Pages) -> dict[type[Exception] | int, ExceptionHandler]:
+    """Errors in the form of whoever asked: JSON under ``/api/``, a page elsewhere."""
+
+    async def answer(request: Request, failed: Exception) -> Response:
+        status, headers = 500, None
+        if isinstance(failed, HTTPException):
+            status, headers = failed.status_code, failed.headers
+        else:
+            status = next(code for kind, code in _STATUS if isinstance(failed, kind))
+        if request.url.path.startswith("/api/"):
+            response = json_error(_message(request, failed), status=status)
+        else:
+            response = pages.problem(status=status, message=_message(request, failed))
+        response.headers.update(headers or {})
+        return response
+
+    return {HTTPException: answer, **{kind: answer for kind, _ in _STATUS}}
+
+
+def _message(request: Request, failed: Exception) -> str:
+    if not isinstance(failed, HTTPException):
+        return str(failed)
+    return f"{request.method} {request.url.path}: {failed.detail}"
