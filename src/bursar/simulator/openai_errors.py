@@ -27,11 +27,11 @@ _KINDS: Final[Mapping[ProblemKind, tuple[int, str, str | None]]] = {
 }
 
 
-def openai_refusal(problem: Problem, request_id: str) -> Refusal:
+def openai_refusal(problem: Problem, _: str) -> Refusal:
     """Word a problem the way OpenAI does."""
     status, kind, code = _KINDS[problem.kind]
     error = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code or code}
-    return Refusal(status, encode({"error": error}), ((b"x-request-id", request_id.encode()),))
+    return Refusal(status, encode({"error": error}))
 
 
 def azure_refusal(problem: Problem, request_id: str) -> Refusal:
@@ -42,7 +42,7 @@ def azure_refusal(problem: Problem, request_id: str) -> Refusal:
     if problem.kind == "invalid":
         return openai_refusal(problem, request_id)
     body = {"error": {"code": code if code and code[0].isupper() else str(status), "message": problem.message}}
-    return Refusal(status, encode(body), ((b"apim-request-id", request_id.encode()),))
+    return Refusal(status, encode(body))
 
 
 STREAM_ERROR: Final = data_event(
