@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from bursar.money import Pico
 from bursar.price import CostLine
+from bursar.usage import Usage
 
 
 class Outcome(StrEnum):
@@ -121,6 +122,13 @@ class Timings(Struct, frozen=True, array_like=True):
     """The attempt was settled."""
 
 
+class Part(Struct, frozen=True, array_like=True):
+    """One model's share of an answer."""
+
+    model: str
+    usage: Usage
+
+
 class Settled(Struct, frozen=True, array_like=True):
     """An attempt's outcome: what was used, what it cost, why."""
 
@@ -156,6 +164,12 @@ class Settled(Struct, frozen=True, array_like=True):
     request_bytes: int = 0
     response_bytes: int = 0
     provider_request_id: str | None = None
+    price_list: str | None = None
+    """The catalog provider it is charged by; ``None`` where nothing reached a provider, and in records from before."""
+    conditions: tuple[tuple[str, str], ...] = ()
+    """The facts that chose among the card's variants, as the account and the answer state them."""
+    parts: tuple[Part, ...] = ()
+    """Where several models answered together, what each of them used."""
 
 
 class Corrected(Struct, frozen=True, array_like=True):
@@ -178,6 +192,10 @@ class Corrected(Struct, frozen=True, array_like=True):
     card: str | None
     catalog: str
     lines: tuple[CostLine, ...]
+    list_cost: Pico | None = None
+    """The same usage at list price, where a negotiated price is now charged."""
+    usage: tuple[tuple[int, int], ...] | None = None
+    """(meter, quantity) pairs where the card counts something that was not counted before; ``None`` = as it was."""
 
 
 Record = Opened | Settled | Corrected

@@ -4,28 +4,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bursar.catalog.reprice import Attempt, reprice
+from bursar.catalog.charge import Billing
+from bursar.catalog.reprice import Attempt, reported, reprice
+from bursar.catalog.sheet import seal
 from bursar.catalog.snapshot import Catalog
-from bursar.events import PriceStatus
+from bursar.events import Part, PriceStatus
 from bursar.money import Pico
 from bursar.price import cost
-from bursar.usage import Meter, usage_of
+from bursar.usage import Meter, Usage, usage_of
 from support.cards import make_card, make_catalog
 
 USED = usage_of({Meter.INPUT_TEXT: 1000, Meter.OUTPUT_TEXT: 10})
-UNPRICED = Attempt(
-    call_id="c",
-    attempt=1,
+BILLING = Billing(
     price_list="acme",
     credential=None,
     requested="small",
-    served=None,
+    parts=(Part("", USED),),
     conditions=(),
     at_us=50,
+    busy_ms=0,
+)
+UNPRICED = Attempt(
+    call_id="c",
+    attempt=1,
+    revision=0,
+    billing=BILLING,
     usage=USED,
     price_status=PriceStatus.UNPRICED,
     cost=None,
-    revision=0,
 )
 
 
@@ -34,7 +40,14 @@ def applied(attempt: Attempt, catalog: Catalog) -> Attempt:
     correction = reprice(attempt, catalog, recorded_us=1)
     if correction is None:
         return attempt
-    return replace(attempt, price_status=correction.price_status, cost=correction.cost, revision=correction.revision)
+    used = attempt.usage if correction.usage is None else Usage(correction.usage)
+    return replace(
+        attempt,
+        price_status=correction.price_status,
+        cost=correction.cost,
+        revision=correction.revision,
+        usage=used,
+    )
 
 
 def test_unpriced_becomes_priced():
@@ -75,15 +88,16 @@ def test_nothing_to_correct():
     priced = replace(UNPRICED, price_status=PriceStatus.PRICED, cost=Pico(1_040_000_000))
 
     assert reprice(replace(UNPRICED, price_status=PriceStatus.NOT_BILLED), whole, recorded_us=0) is None
-    assert reprice(replace(UNPRICED, usage=None), whole, recorded_us=0) is None
-    assert reprice(replace(UNPRICED, requested="huge"), whole, recorded_us=0) is None
+    assert reprice(replace(UNPRICED, billing=None), whole, recorded_us=0) is None
+    assert reprice(replace(UNPRICED, billing=replace(BILLING, requested="huge")), whole, recorded_us=0) is None
     assert reprice(UNPRICED, catalog, recorded_us=0) is None
     assert reprice(priced, whole, recorded_us=0) is None
 
 
 def test_price_is_never_taken_back():
     """An attempt keeps its cost when the catalog forgets its model."""
-    priced = replace(UNPRICED, price_status=PriceStatus.PRICED, cost=Pico(5), requested="forgotten")
+    forgotten = replace(BILLING, requested="forgotten")
+    priced = replace(UNPRICED, price_status=PriceStatus.PRICED, cost=Pico(5), billing=forgotten)
 
     assert reprice(priced, make_catalog(make_card()), recorded_us=0) is None
 
@@ -92,7 +106,7 @@ def test_price_is_never_taken_back():
 def test_laws(prices, tokens):
     """Repricing is idempotent, and cost plus deltas is always the last catalog's cost."""
     used = usage_of({Meter.INPUT_TEXT: tokens + 1})
-    attempt = replace(UNPRICED, usage=used)
+    attempt = replace(UNPRICED, usage=used, billing=replace(BILLING, parts=(Part("", used),)))
     total = 0
     for usd in prices:
         catalog = make_catalog(make_card(usd={"input_mtok": usd}))
@@ -102,3 +116,36 @@ def test_laws(prices, tokens):
 
         assert reprice(attempt, catalog, recorded_us=0) is None
         assert total == attempt.cost == cost(used, catalog.resolve("acme", "small", at_us=0).card).total
+
+
+def test_meter_that_the_card_adds():
+    """A correction onto a card that counts requests or machine time carries the usage it was charged for, once."""
+    card = make_card(usd={"input_mtok": "1", "output_mtok": "4", "requests_kcount": "5"})
+    corrected = reprice(UNPRICED, make_catalog(card), recorded_us=0)
+    again = replace(
+        applied(UNPRICED, make_catalog(card)),
+        billing=replace(BILLING, parts=(Part("", reported(Usage(corrected.usage))),)),
+    )
+
+    assert (*USED.counts, (int(Meter.REQUESTS), 1)) == corrected.usage
+    assert corrected.cost == 1_040_000_000 + 5_000_000_000
+    assert reprice(again, make_catalog(card), recorded_us=0) is None
+
+
+def test_several_models():
+    """Each model's part is priced on its own card, and one part without a price leaves the whole as it was."""
+    parts = (Part("small", USED), Part("large", USED))
+    attempt = replace(UNPRICED, usage=USED + USED, billing=replace(BILLING, parts=parts))
+    both = make_catalog(make_card(), make_card("large", usd={"input_mtok": "10", "output_mtok": "40"}))
+
+    assert reprice(attempt, make_catalog(make_card()), recorded_us=0) is None
+    assert reprice(attempt, both, recorded_us=0).cost == 1_040_000_000 + 10_400_000_000
+
+
+def test_list_price():
+    """A correction at a negotiated price states the list price of the same usage."""
+    listed = make_card()
+    agreed = seal(replace(make_card(usd={"input_mtok": "0.5", "output_mtok": "2"}), list_card=listed.id))
+    corrected = reprice(UNPRICED, make_catalog(listed, agreed), recorded_us=0)
+
+    assert (corrected.cost, corrected.list_cost) == (520_000_000, 1_040_000_000)

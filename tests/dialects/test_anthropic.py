@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bursar.dialects.anthropic import Anthropic
-from bursar.dialects.base import Endpoint, Part, Reading, Request, Tap
+from bursar.dialects.base import Endpoint, Reading, Request, Tap
 from bursar.errors import REFUSALS, Refusal
-from bursar.events import UsageStatus
+from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 from support.feeding import splits, watch
 from support.loopback import answering

@@ -9,12 +9,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.catalog.choose import choose
-from bursar.catalog.conditions import Conditions
-from bursar.catalog.snapshot import Catalog, NoPrice
+from bursar.catalog.charge import ADDED_METERS, Billing, charge_for
+from bursar.catalog.snapshot import Catalog
 from bursar.events import Corrected, PriceStatus
 from bursar.money import Pico
-from bursar.price import Cost, cost
 from bursar.usage import Usage
 
 REPRICED: Final = "repriced"
@@ -26,55 +24,41 @@ class Attempt(Struct, frozen=True):
 
     call_id: str
     attempt: int
-    price_list: str
-    credential: str | None
-    """The configured provider it went through."""
-    requested: str | None
-    served: str | None
-    conditions: Conditions
-    at_us: int
-    usage: Usage | None
-    """``None`` = unknown, which no price can settle. Holds the request and GPU meters, as it was settled."""
-    price_status: PriceStatus
-    cost: Pico | None
     revision: int
     """Corrections so far."""
+    billing: Billing | None
+    """What decides its price; ``None`` = its usage is unknown, which no price can settle."""
+    usage: Usage
+    """As it was charged."""
+    price_status: PriceStatus
+    cost: Pico | None
+
+
+def reported(usage: Usage) -> Usage:
+    """The part of a charged usage that the provider reported."""
+    return Usage(tuple(pair for pair in usage.counts if pair[0] not in ADDED_METERS))
 
 
 def reprice(attempt: Attempt, catalog: Catalog, *, recorded_us: int) -> Corrected | None:
     """The correction that this catalog asks for, or ``None`` when the attempt's cost stands."""
-    if attempt.price_status is PriceStatus.NOT_BILLED or attempt.usage is None:
+    if attempt.price_status is PriceStatus.NOT_BILLED or attempt.billing is None:
         return None
-    found = choose(
-        catalog,
-        attempt.price_list,
-        served=attempt.served,
-        requested=attempt.requested,
-        conditions=attempt.conditions,
-        at_us=attempt.at_us,
-        credential=attempt.credential,
-    )
-    if isinstance(found, NoPrice):
+    charged = charge_for(attempt.billing, catalog)
+    if charged.cost is None or charged.cost == attempt.cost:
         return None
-    charged = cost(attempt.usage, found.card)
-    if charged.total is None or charged.total == attempt.cost:
-        return None
+    card = catalog.card(charged.card) if charged.card is not None else None
     return Corrected(
         call_id=attempt.call_id,
         attempt=attempt.attempt,
         revision=attempt.revision + 1,
         recorded_us=recorded_us,
-        reason=f"{REPRICED} on {found.card.source}",
-        price_status=_status(attempt.usage, charged),
-        cost=charged.total,
-        delta=Pico(charged.total - (attempt.cost or 0)),
-        card=found.card.id,
+        reason=f"{REPRICED} on {card.source}" if card is not None else REPRICED,
+        price_status=charged.status,
+        cost=charged.cost,
+        delta=Pico(charged.cost - (attempt.cost or 0)),
+        card=charged.card,
         catalog=catalog.digest,
         lines=charged.lines,
+        list_cost=charged.list_cost,
+        usage=charged.usage.counts if charged.usage != attempt.usage else None,
     )
-
-
-def _status(usage: Usage, charged: Cost) -> PriceStatus:
-    """Free is a price of zero on everything that was used."""
-    is_free = bool(usage.counts) and not any(line.rate.pico for line in charged.lines)
-    return PriceStatus.FREE if is_free else PriceStatus.PRICED

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from bursar.dialects.base import Part
 from bursar.dialects.fields import count, mapping, objects, text
+from bursar.events import Part
 from bursar.usage import EMPTY, Meter, Usage, usage_of
 
 Meters = dict[Meter, int]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from bursar.events import UsageStatus
+from bursar.events import Part, UsageStatus
 from bursar.money import Pico
 from bursar.usage import Usage
 
@@ -69,16 +69,9 @@ class Reading(Struct, frozen=True):
     """The answer reached its own end marker."""
     notes: tuple[str, ...] = ()
     """What a reader of the row must know: a contradiction found, a field estimated, an iteration priced elsewhere."""
-    parts: tuple["Part", ...] = ()
+    parts: tuple[Part, ...] = ()
     """For answers whose iterations ran on several models (Anthropic fallbacks, advisors): each model's own usage.
     Their usages sum to ``usage``; empty when one model did all."""
-
-
-class Part(Struct, frozen=True):
-    """One model's share of an answer."""
-
-    model: str
-    usage: Usage
 
 
 ErrorAnswer = tuple[tuple[tuple[bytes, bytes], ...], bytes]

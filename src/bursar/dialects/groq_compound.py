@@ -8,10 +8,10 @@ read 2026-11; recorded traffic: 138 + 495 + 2,378 + 2,285 = 5,296 input tokens).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bursar.dialects.base import Part
 from bursar.dialects.fields import mapping, objects, text
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.openai_usage import settle
+from bursar.events import Part
 from bursar.usage import Meter, Usage, usage_of
 
 _TOOLS: Final[Mapping[str, Meter]] = {

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from bursar.dialects.base import Part, Reading, Request
+from bursar.dialects.base import Reading, Request
 from bursar.dialects.estimate import text_bytes, tokens_of
 from bursar.dialects.fields import document, encoded, fields, json_text, mapping, text, utf8_length
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.openai_usage import TEXT, Plain, settle
-from bursar.events import UsageStatus
+from bursar.events import Part, UsageStatus
 from bursar.usage import EMPTY, Usage, usage_of
 
 ESTIMATED: Final = "the answer reports no usage: input and output are estimated from their text"

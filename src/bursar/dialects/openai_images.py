@@ -10,13 +10,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from bursar.dialects.base import Part, Reading, Request
+from bursar.dialects.base import Reading, Request
 from bursar.dialects.fields import decoded, fields, objects, required, text
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.multipart import form_fields
 from bursar.dialects.openai_answer import Answer, error_type
 from bursar.dialects.openai_usage import Plain, settle
-from bursar.events import UsageStatus
+from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
 
 _IMAGES: Final = Plain(output=Meter.OUTPUT_IMAGE)

@@ -18,13 +18,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from bursar.dialects.base import Part, Reading, Request
+from bursar.dialects.base import Reading, Request
 from bursar.dialects.estimate import text_bytes
 from bursar.dialects.fields import count, decoded, document, fields, mapping, objects, required, string_map, text, whole
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.openai_answer import Answer, error_type, spoken
 from bursar.dialects.openai_usage import Plain, settle
-from bursar.events import UsageStatus
+from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
 
 BACKGROUND: Final = "background response: billed once for its id, by the answer that reports its final usage"

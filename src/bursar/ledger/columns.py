@@ -30,6 +30,8 @@ _TYPES: Final[dict[str, pa.DataType]] = {
     "list_cost_pico": _COUNT,
     "provider_cost_pico": _COUNT,
     "bound_pico": _COUNT,
+    "conditions": pa.map_(_TEXT, _TEXT),
+    "parts": pa.binary(),
     "lines": pa.binary(),
     "decisions": pa.list_(_TEXT),
     "sent_us": _COUNT,
@@ -65,7 +67,10 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
 
 
 def rows_of(values: Iterable[Sequence[Any]]) -> list[Row]:
-    """Rows from tuples in `COLUMNS` order, instants as integers of microseconds and tags as a mapping."""
+    """Rows from tuples in `COLUMNS` order, instants as integers of microseconds and pairs as mappings.
+
+    Columns that a row is older than are null and come back as what they then meant: nothing.
+    """
     return [_row_of(one) for one in values]
 
 
@@ -83,13 +88,16 @@ def _meter_arrays(usages: Sequence[tuple[tuple[int, int], ...]], count: int) -> 
     return [pa.array(columns[meter], type=_COUNT) if meter in columns else pa.nulls(count, _COUNT) for meter in Meter]
 
 
-_TAGS: Final = ROW_COLUMNS.index("tags")
+_PAIRS: Final = (ROW_COLUMNS.index("tags"), ROW_COLUMNS.index("conditions"))
+_PARTS: Final = ROW_COLUMNS.index("parts")
 _DECISIONS: Final = ROW_COLUMNS.index("decisions")
 
 
 def _row_of(values: Sequence[Any]) -> Row:
     fields = list(values[: len(ROW_COLUMNS)])
-    fields[_TAGS] = tuple(dict(fields[_TAGS]).items())
+    for position in _PAIRS:
+        fields[position] = tuple(dict(fields[position] or {}).items())
+    fields[_PARTS] = fields[_PARTS] or b""
     fields[_DECISIONS] = tuple(fields[_DECISIONS])
     meters = values[len(ROW_COLUMNS) :]
     usage = tuple((int(meter), meters[meter]) for meter in Meter if meters[meter] is not None)

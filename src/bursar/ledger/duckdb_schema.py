@@ -11,7 +11,7 @@ from msgspec import structs
 from bursar.ledger.questions import Measures
 from bursar.usage import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised whenever a table or a measure below changes: an index of another version is rebuilt from the segments."""
 
 ROLLUP_DIMENSIONS: Final = (

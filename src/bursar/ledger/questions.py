@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from msgspec import Struct
 
 from bursar.errors import BursarError
+from bursar.events import Part
 from bursar.ledger.row import PROMOTED_TAGS
 from bursar.price import CostLine
 
@@ -184,6 +185,12 @@ class AttemptRow(Struct, frozen=True, kw_only=True):
     bound: int | None
     card: str | None
     catalog: str
+    price_list: str | None
+    """The catalog provider it is charged by; ``None`` where nothing was sent, and in rows from before it was kept."""
+    conditions: tuple[tuple[str, str], ...]
+    """The facts that chose among the card's variants."""
+    parts: tuple[Part, ...]
+    """Where several models answered together, what each of them used."""
     config: str
     lines: tuple[CostLine, ...]
     decisions: tuple[str, ...]

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, structs
 
-from bursar.events import Corrected, Opened, Outcome, PriceStatus, Settled, Timings, UsageStatus
+from bursar.events import Corrected, Opened, Outcome, Part, PriceStatus, Settled, Timings, UsageStatus
 from bursar.price import CostLine
 
 PROMOTED_TAGS: Final = ("feature", "environment", "user", "customer", "use_case", "untagged")
@@ -82,6 +82,12 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     """The most the attempt could cost."""
     card: str | None
     catalog: str
+    price_list: str | None
+    """The catalog provider it is charged by; ``None`` in rows from before it was kept, and where nothing was sent."""
+    conditions: tuple[tuple[str, str], ...]
+    """The facts that chose among the card's variants."""
+    parts: bytes
+    """What each of several models used: msgpack of ``tuple[Part, ...]``, empty when one model did all."""
     config: str
     lines: bytes
     """The cost's lines: msgpack of ``tuple[CostLine, ...]``, empty when there are none."""
@@ -106,8 +112,14 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
         """The cost's lines, decoded."""
         return _DECODE_LINES.decode(self.lines) if self.lines else ()
 
+    @property
+    def model_parts(self) -> tuple[Part, ...]:
+        """What each of several models used, decoded."""
+        return _DECODE_PARTS.decode(self.parts) if self.parts else ()
+
 
 _DECODE_LINES: Final = msgspec.msgpack.Decoder(tuple[CostLine, ...])
+_DECODE_PARTS: Final = msgspec.msgpack.Decoder(tuple[Part, ...])
 _ENCODE: Final = msgspec.msgpack.Encoder()
 
 
@@ -158,6 +170,9 @@ def settled_row(settled: Settled, *, recorded_us: int | None = None) -> Row:
         bound_pico=facts.bound,
         card=settled.card,
         catalog=facts.catalog,
+        price_list=settled.price_list,
+        conditions=settled.conditions,
+        parts=_ENCODE.encode(settled.parts) if settled.parts else b"",
         config=facts.config,
         lines=encode_lines(settled.lines),
         decisions=settled.decisions,
@@ -208,6 +223,8 @@ def corrected_rows(present: Row, corrected: Corrected) -> tuple[Row, Row]:
         recorded_us=corrected.recorded_us,
         price_status=corrected.price_status.value,
         cost_pico=corrected.cost,
+        list_cost_pico=corrected.list_cost,
+        usage=present.usage if corrected.usage is None else corrected.usage,
         card=corrected.card,
         catalog=corrected.catalog,
         lines=encode_lines(corrected.lines),
@@ -238,6 +255,8 @@ def _reversal(present: Row, restated: Row) -> Row:
         list_cost_pico=_negated(present.list_cost_pico),
         provider_cost_pico=_negated(present.provider_cost_pico),
         bound_pico=_negated(present.bound_pico),
+        conditions=(),
+        parts=b"",
         lines=b"",
         decisions=(),
         raw_usage=None,
