@@ -58,7 +58,7 @@ def report_statement(question: ReportQuestion, tag_names: frozenset[str]) -> Sta
         if table == "rows":
             rows_from.append(window.start_us)
     if not parts:
-        parts.append(_part("rollup", Window(0, 0), dimensions, condition))
+        parts.append(_part("rows", Window(0, 0), dimensions, condition))
     return Statement(
         _grouped(" union all ".join(parts), question), builder.parameters, min(rows_from) if rows_from else None
     )
@@ -114,7 +114,7 @@ class _Builder:
             return f'"{name}"' if name in _NOT_TEXT else f"nullif(\"{name}\", '')"
         tag = name.removeprefix(TAG_PREFIX)
         if tag != name or tag in self._tag_names:
-            return f'"tags"[{self._parameter(tag)}]'
+            return f"nullif(\"tags\"[{self._parameter(tag)}], '')"
         valid = ", ".join((*COLUMN_DIMENSIONS, *TIME_DIMENSIONS, *sorted(self._tag_names)))
         raise QuestionError(
             f"unknown dimension '{name}'; valid ones are {valid}, or {TAG_PREFIX}NAME for a tag that no row carries yet"
