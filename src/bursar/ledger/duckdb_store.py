@@ -251,10 +251,11 @@ def attempt_row(row: Row) -> AttemptRow:
         provider_cost=row.provider_cost_pico,
         bound=row.bound_pico,
         lines=row.cost_lines,
+        parts=row.model_parts,
     )
 
 
-_TRANSLATED: Final = frozenset({"tags", "usage", "cost", "list_cost", "provider_cost", "bound", "lines"})
+_TRANSLATED: Final = frozenset({"tags", "usage", "cost", "list_cost", "provider_cost", "bound", "lines", "parts"})
 
 _INSTANTS: Final = frozenset({"at", "recorded_at"})
 _ROW_LIST: Final = ", ".join(f'epoch_us("{name}")' if name in _INSTANTS else f'"{name}"' for name in COLUMNS)
