@@ -32,7 +32,7 @@ from bursar.ledger.frames import encode
 from bursar.ledger.spool import Spool
 from bursar.policy.tags import tag
 from bursar.price import cost
-from bursar.upstream import UpstreamRequest
+from bursar.upstream import Exchange, UpstreamRequest
 from bursar.upstream.framing import ResponseReader
 from bursar.upstream.request import encode_head
 from bursar.usage import Meter, usage_of
@@ -85,14 +85,16 @@ class ReadyClient:
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
-    def send(self, request: UpstreamRequest, handler: Any) -> None:
-        encode_head(request, prefix=b"", host_lines=b"host: api.openai.com\r\n")
+    def send(self, request: UpstreamRequest, handler: Any) -> Exchange:
+        exchange = Exchange(request, handler)
+        exchange.head = encode_head(request, prefix=b"", host_lines=b"host: api.openai.com\r\n")
         handler.on_sent()
         reader = ResponseReader(request.method, 65536)
         body = reader.feed(self.answer)
         handler.on_head(reader.head.status, reader.head.headers)
         handler.on_body(body)
         handler.on_complete()
+        return exchange
 
 
 class Records:
@@ -112,7 +114,7 @@ def gateway_parts() -> Iterator[tuple[Snapshot, Spool]]:
             parse_config(CONFIG, source="bench"),
             data_dir=Path(folder),
             environ={"PROVIDER": "sk-bench", "KEY": KEY},
-            now_us=AT_US,
+            clock=SystemClock(),
             simulator_url=None,
         )
         with Spool(Path(folder) / "spool", "bench", max_bytes=1 << 30) as spool:

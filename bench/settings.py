@@ -35,12 +35,12 @@ def settings() -> list[Setting]:
         _open_loop(rate=200),
         _open_loop(rate=1000),
         _streams(connections=8, streams=16, chunks=400, pause_ms=2, slow=Load(connections=2, requests=2, chunks=200)),
-        _streams(connections=500, streams=500, chunks=100, pause_ms=SLOW_PAUSE_MS, slow=None),
+        _streams(connections=500, streams=500, chunks=200, pause_ms=SLOW_PAUSE_MS, slow=None),
         _streams(connections=8, streams=16, chunks=400, pause_ms=2, slow=None, asks_usage=True),
     ]
     secure = [
         *(_closed(connections, tls=True) for connections in (1, 8, 32)),
-        _streams(connections=500, streams=500, chunks=100, pause_ms=SLOW_PAUSE_MS, slow=None, tls=True),
+        _streams(connections=500, streams=500, chunks=200, pause_ms=SLOW_PAUSE_MS, slow=None, tls=True),
     ]
     return plain + secure
 
@@ -89,5 +89,5 @@ def _streams(
 
 def _less(load: Load) -> Load:
     if load.chunks:
-        return msgspec.structs.replace(load, chunks=max(20, load.chunks // 5))
+        return msgspec.structs.replace(load, requests=load.connections)
     return msgspec.structs.replace(load, requests=max(32, load.requests // 10))
