@@ -1,6 +1,7 @@
 """Pairing: what each record comes to, given what waits and what the ledger already holds."""
 
 import pytest
+
 from bursar.ledger.frames import encode, read_frames
 from bursar.ledger.pairing import pair
 from bursar.ledger.row import settled_row

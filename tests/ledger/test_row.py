@@ -1,8 +1,9 @@
 """Rows: a correction takes back exactly what was said before, and says the new truth beside it."""
 
-from bursar.ledger.row import corrected_rows, interrupted_row, resettled_rows, settled_row
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bursar.ledger.row import corrected_rows, interrupted_row, resettled_rows, settled_row
 from support.ledger_records import corrected, opened, settled, settlements
 
 AMOUNTS = (
