@@ -1,5 +1,6 @@
 """What the gateway recorded, held against what the simulated provider booked: the proof that a client was metered."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bursar.events import CallFacts, Outcome, PriceStatus, Settled
@@ -82,9 +83,9 @@ class Books:
         leaked = [name for name in entry.header_names if name.startswith("x-bursar-")]
         assert not leaked, f"the provider saw {leaked}"
         answer = row.response_id if entry.billed else None
-        recorded = (row.status, answer, labelled(Usage(row.usage)), row.price_status, row.cost)
+        recorded = (row.status, answer, _reported(row, labelled(Usage(row.usage))), row.price_status, row.cost)
         answer = entry.response_id if entry.billed else None
-        booked = (entry.status, answer, dict(entry.quantities), *self._charge(pair))
+        booked = (entry.status, answer, _reported(row, entry.quantities), *self._charge(pair))
         assert booked == recorded, f"booked {booked}, recorded {recorded}"
         assert row.cost == sum(line.pico for line in row.lines), f"{row.cost} is not the sum of {row.lines}"
         served = row.model or row.facts.model
@@ -99,6 +100,14 @@ class Books:
         assert card is not None, f"the row names no price card: {row.decisions}"
         used = usage_of({meter_named(label): quantity for label, quantity in entry.quantities.items()})
         return PriceStatus.PRICED, cost(used, card).total
+
+
+def _reported(row: Settled, quantities: Mapping[str, int]) -> dict[str, int]:
+    """Quantities as far as the answer tells them apart: Anthropic's output tokens include thinking, here unsaid."""
+    told = dict(quantities)
+    if row.facts.dialect in ("anthropic", "bedrock") and "output_reasoning" in told:
+        told["output_text"] = told.get("output_text", 0) + told.pop("output_reasoning")
+    return told
 
 
 def without_fresh(value: Any) -> Any:

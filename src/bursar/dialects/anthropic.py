@@ -78,7 +78,8 @@ class Anthropic:
             "error": {"type": kind, "message": message, "code": code},
             "request_id": request_id,
         }
-        return ((b"content-type", b"application/json"),), msgspec.json.encode(body)
+        headers = ((b"content-type", b"application/json"), (b"request-id", request_id.encode()))
+        return headers, msgspec.json.encode(body)
 
 
 def _message(body: bytes, *, complete: bool, request: Request) -> Reading:
