@@ -41,6 +41,9 @@ _TIMEOUTS: Final = frozenset(
 UNKNOWN: Final = Reading(usage=None, status=UsageStatus.MISSING, complete=False)
 """The reading of a request whose connection was dead: the provider has hardly seen it, but nobody can know."""
 
+_UNCOMMENTED: Final = frozenset(("gemini",))
+"""Dialects whose official client reads an SSE comment as data and fails on it (google-genai 3.4, `_api_client`)."""
+
 _REQUEST_IDS: Final = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id", b"x-groq-request-id")
 
 
@@ -81,6 +84,7 @@ class Attempt:
         "_buffer",
         "_buffered",
         "_call",
+        "_comments_cost",
         "_drain_bytes",
         "_drain_until_us",
         "_exchange",
@@ -112,6 +116,7 @@ class Attempt:
         self._tap: Tap | None = None
         self._status: int | None = None
         self._head_headers: list[Header] = []
+        self._comments_cost = False
         self._provider_request_id: str | None = None
         self._buffer: list[bytes] | None = None
         self._buffered = 0
@@ -156,6 +161,7 @@ class Attempt:
         )
         self._tap = decoded(tap, by_name.get(b"content-encoding"))
         self._head_headers = headers
+        self._comments_cost = self._may_comment(content_type, by_name)
         length = _length(by_name)
         is_json = content_type.startswith("application/json")
         if (
@@ -165,7 +171,7 @@ class Attempt:
         ):
             self._buffer = []
         else:
-            self._begin(None if plan.request.strip_usage else length)
+            self._begin(None if plan.request.strip_usage or self._comments_cost else length)
 
     def on_body(self, data: bytes) -> None:
         """The next part of the answer's body."""
@@ -267,6 +273,15 @@ class Attempt:
                 self._notes += ("the client stopped reading; it was disconnected",)
                 self._call.drop_client()
 
+    def _may_comment(self, content_type: str, headers: dict[bytes, bytes]) -> bool:
+        """Whether the cost can follow the answer as a comment: asked for, and the format has comments."""
+        return (
+            self._call.wants_cost_comment
+            and content_type.startswith("text/event-stream")
+            and b"content-encoding" not in headers
+            and self._plan.endpoint.dialect not in _UNCOMMENTED
+        )
+
     def _begin(self, length: int | None) -> None:
         if self._has_client:
             model = self._plan.request.model
@@ -296,7 +311,7 @@ class Attempt:
             return
         if tail:
             answer.send(tail)
-        if self._call.wants_cost_comment:
+        if self._comments_cost:
             answer.send(cost_comment(row))
         answer.end()
 

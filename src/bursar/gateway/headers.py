@@ -29,7 +29,11 @@ CREDENTIALS: Final = (b"x-bursar-key", b"authorization", b"x-api-key", b"api-key
 
 _OWN_PREFIX: Final = b"x-bursar-"
 
-_NOT_FORWARDED: Final = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"accept-encoding", b"cookie"}
+_SIGNATURE: Final = frozenset((b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256"))
+"""What AWS SDKs send beside a signature (SigV4, "Elements of an AWS API request signature", read 2026-11). It is made
+with the virtual key and means nothing to a provider; a session token is a credential besides."""
+
+_NOT_FORWARDED: Final = HOP_BY_HOP | _SIGNATURE | {b"host", b"content-length", b"expect", b"accept-encoding", b"cookie"}
 
 _NOT_RETURNED: Final = HOP_BY_HOP | {b"content-length", b"alt-svc", b"strict-transport-security"}
 """Besides framing: advertisements that speak of the provider's host, not of this one."""

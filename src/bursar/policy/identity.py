@@ -1,8 +1,9 @@
 """Virtual keys: from what a caller presents to the principal that pays.
 
 Only SHA-256 hashes of keys are kept. A presented key is hashed and looked up by its hash, so how long the look-up
-takes says nothing about how much of a key was right. Fails closed: no key, an unknown key or a disabled key is refused; only a
-gateway that has no keys at all and listens on loopback (`Keyring.is_open`) lets everybody in, as the principal "open".
+takes says nothing about how much of a key was right. Fails closed: no key, an unknown key or a disabled key is refused;
+only a gateway that has no keys at all (`Keyring.is_open`) lets everybody in, as the principal "open", and such a
+gateway may listen on loopback alone.
 """
 
 import hashlib
