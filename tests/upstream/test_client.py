@@ -442,6 +442,8 @@ def test_idle_connection_closed_by_the_provider(farewell):
             await left.wait()
             writer.write(farewell)
             await writer.drain()
+            if farewell:
+                await reader.read()
 
         async with a_provider(script) as (origin, provider), a_client() as client:
             first = await fetch(client, request(origin))
@@ -470,6 +472,34 @@ def test_close():
             return [one.events for one in (active, waiting, connecting, late)]
 
     assert run(main) == [["sent", "failure closed"], ["failure closed"], ["failure closed"], ["failure closed"]]
+
+
+@pytest.mark.parametrize("turns", range(16))
+def test_close_at_any_turn(turns):
+    """However far an exchange has come, closing ends it once and leaves nothing open."""
+
+    async def main():
+        async with a_provider(always()) as (origin, _), a_client(max_connections_per_origin=1) as client:
+            recorders = [start(client, request(origin))[0] for _ in range(2)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await client.aclose()
+            return [recorder.events[-1] for recorder in recorders]
+
+    assert set(run(main)) <= {"complete", "failure closed"}
+
+
+def test_connection_that_is_closing():
+    """A connection that is on its way out is passed over."""
+
+    async def main():
+        async with a_provider(always()) as (origin, provider), a_client() as client:
+            await fetch(client, request(origin))
+            for connection in client._lanes[origin]._connections:
+                connection.abort()
+            return (await fetch(client, request(origin))).events[-1], provider.connections
+
+    assert run(main) == ("complete", 2)
 
 
 def test_request_that_cannot_be_sent():

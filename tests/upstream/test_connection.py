@@ -115,6 +115,26 @@ def test_pool_deadline(bench):
     assert (bench.owner.events, early, bench.transport.is_aborted) == (["released"], False, True)
 
 
+def test_deadline_that_moved_meanwhile(bench):
+    """Nothing has run out if the answer went on between the look at the clock and the call."""
+    bench.start()
+    bench.connection.on_deadline()
+
+    assert (bench.recorder.events, bench.transport.is_aborted) == (["sent"], False)
+
+
+def test_deadline_of_a_paused_upload():
+    """A pause stops the clock of a body that is still being sent, too."""
+    bench = Bench(bytes(3 * SLICE))
+    bench.transport.capacity = SLICE
+    bench.start()
+    bench.exchange.pause()
+    bench.connection.resume_writing()
+    bench.loop.advance(1000)
+
+    assert bench.recorder.events == []
+
+
 def test_sending_deadline():
     """Starts anew with each slice that the transport takes."""
     bench = Bench(bytes(10 * SLICE))

@@ -88,9 +88,9 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._served += 1
         self._await_answer()
-        if exchange.is_paused:
-            self.pause()
         transport = self._writer()
+        if exchange.is_paused:
+            transport.pause_reading()
         if len(request.body) <= _JOIN_BELOW:
             transport.write(exchange.head + request.body)
             self._tell_sent(exchange)
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         elif reader.fault is not None:
             kind = FailureKind.HEADERS_TOO_LARGE if isinstance(reader.fault, HeadTooLarge) else FailureKind.MALFORMED
             self._fail(kind, str(reader.fault))
-        elif reader.head is not None and not exchange.is_paused:
+        elif reader.head is not None:
             self._await_answer()
 
     def eof_received(self) -> None:
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     def _await_answer(self) -> None:
-        """Start the timeout of the phase that the exchange is in."""
+        """Start the timeout of the phase that the exchange is in; a paused one waits for nothing."""
         exchange = self._exchange
         if exchange is None or exchange.is_paused:
             return

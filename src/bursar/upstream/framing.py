@@ -24,7 +24,7 @@ class HeadTooLarge(ValueError):
 class ResponseReader:
     """Reads one answer; made anew for each request, so that nothing of one answer can colour the next."""
 
-    __slots__ = ("_body", "_held", "_left", "_max_header_bytes", "_method", "fault", "head", "surplus")
+    __slots__ = ("_body", "_held", "_left", "_max_header_bytes", "_method", "fault", "head")
 
     def __init__(self, method: bytes, max_header_bytes: int) -> None:
         self._method = method
