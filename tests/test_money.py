@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bursar.money import PICO_PER_USD, format_usd, parse_usd, pico_of, round_half_even
+from bursar.money import PICO_PER_USD, format_rounded, format_usd, parse_usd, pico_of, round_half_even
 
 picos = st.integers(min_value=-(10**30), max_value=10**30)
 
@@ -62,3 +62,14 @@ def test_pico_of_decimal():
 def test_round_half_even_agrees_with_python(numerator, denominator):
     """The one rounding rule is Python's round on the exact fraction: half to even."""
     assert round(Fraction(numerator, denominator)) == round_half_even(numerator, denominator)
+
+
+@given(picos, st.integers(0, 12))
+def test_rounded_is_near(pico, places):
+    """Rounded text is within half of its last digit, has that many decimals, and no sign on zero."""
+    text = format_rounded(pico, places)
+    value = Fraction(text.replace(",", ""))
+
+    assert abs(value * PICO_PER_USD - pico) * 2 <= 10 ** (12 - places)
+    assert len(text.partition(".")[2]) == places
+    assert text.startswith("-") == (value < 0)

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from bursar.clock import US_PER_S
-from bursar.console.figures import basis_points, dollars, duration, exact, percent, tick
+from bursar.console.figures import basis_points, dollars, duration, exact, known_cost, percent, tick
 from bursar.ledger.questions import Measures, ReportRow
 
 DAYS: Final = 7
@@ -112,7 +112,7 @@ def _bar(position: int, day: datetime, sums: Mapping[str, Measures], *, scale: i
     return DayBar(
         day=name,
         label=f"{day:%a} {day.day}",
-        cost=measures.cost,
+        cost=known_cost(measures),
         requests=measures.requests,
         unpriced=measures.unpriced_requests,
         x=percent(x),

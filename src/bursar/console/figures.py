@@ -5,6 +5,7 @@ Whatever is rounded here is shown beside its exact value. Unknown is a word, nev
 
 from typing import Final
 
+from bursar.ledger.questions import Measures
 from bursar.money import PICO_PER_USD, format_rate, format_rounded, format_usd
 from bursar.price import CostLine
 from bursar.usage import Meter
@@ -32,10 +33,14 @@ def dollars(pico: int | None) -> str:
     return _signed(pico, _places(abs(pico)))
 
 
+def known_cost(measures: Measures) -> int | None:
+    """What a group is known to cost; ``None`` as well where the only known costs are zeros beside unpriced attempts."""
+    return None if measures.unpriced_requests and not measures.cost else measures.cost
+
+
 def tick(pico: int) -> str:
-    """An amount as an axis or a narrow bar has room for."""
-    places = 0 if abs(pico) >= _WHOLE_FROM else _places(abs(pico))
-    return _signed(pico, places)
+    """A round amount on an axis, in as few digits as it takes."""
+    return f"${format_rounded(pico, 0)}" if pico >= _WHOLE_FROM else f"${format_usd(pico)}"
 
 
 def exact(pico: int | None) -> str:

@@ -27,6 +27,7 @@ def environment(assets: Assets) -> Environment:
     made.filters |= {
         "dollars": figures.dollars,
         "exact": figures.exact,
+        "known_cost": figures.known_cost,
         "count": figures.count,
         "shortened": figures.shortened,
         "duration": figures.duration,
