@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bursar.errors import LedgerUnavailable
 from bursar.events import Outcome, PriceStatus
 from bursar.ledger.frames import encode, read_frames
+from bursar.ledger.loader import LEAST_READ_BYTES, Loader
 from bursar.ledger.questions import (
     CandidatesQuestion,
     ExplainQuestion,
@@ -26,6 +27,7 @@ from support.ledger_records import (
     DAY_US,
     SETTINGS,
     START_US,
+    FixedClock,
     corrected,
     facts,
     open_ledger,
@@ -185,6 +187,23 @@ def test_living_worker(tmp_path):
             spool.append(settled(1))
             assert [row[2] for row in truth_of(ledger)] == ["success", "success"]
     assert in_flight == (1,)
+
+
+def test_backlog_in_order_of_time(tmp_path):
+    """A long backlog is read file after file and worker beside worker, and all of it arrives."""
+    for worker in ("one", "two"):
+        for day in range(3):
+            about = (facts(n, call_id=f"{worker}-{day}-{n}", at_us=START_US + day * DAY_US) for n in range(400))
+            write_spool(tmp_path, worker, [settled(about=one) for one in about], sequence=day)
+    with open_ledger(tmp_path) as ledger:
+        loader = Loader(ledger._segments, ledger._store, clock=FixedClock(), read_bytes=LEAST_READ_BYTES)
+        loader.load(max_passes=1)
+        first = {row.group: row.measures.requests for row in ledger._store.report(ReportQuestion(by=("day",))).rows}
+        loader.load()
+
+        assert totals_of(ledger).requests == 2400
+    assert list(first) == [("2026-11-01",)]
+    assert first["2026-11-01",] < 800
 
 
 def test_dead_worker(tmp_path):

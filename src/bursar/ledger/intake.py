@@ -70,12 +70,12 @@ def list_sources(directory: Path) -> list[Source]:
 
 
 def read_stretch(source: Source, offset: int, *, max_bytes: int) -> Stretch:
-    """Read about ``max_bytes`` of whole frames from an offset; at least one frame when there is one."""
+    """Read about ``max_bytes`` of whole frames from an offset: at least one where there is one, none if it is 0."""
     descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
-        if size <= offset:
-            return Stretch(source, (), offset, offset, Stop.END)
+        if size <= offset or max_bytes == 0:
+            return Stretch(source, (), offset, max(size, offset), Stop.END)
         stretch = _parse(source, offset, size, os.pread(descriptor, max_bytes, offset))
         if stretch.frames or stretch.stop is not Stop.END:
             return stretch

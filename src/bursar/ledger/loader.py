@@ -43,6 +43,9 @@ from bursar.ledger.store import Store
 READ_BYTES: Final = 8 * 1024 * 1024
 """Most bytes of spool read in one pass: about ten thousand attempts, some 60 MB of objects."""
 
+LEAST_READ_BYTES: Final = 64 * 1024
+"""Less than this is not worth a read; the next pass takes it."""
+
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9-]")
 
 _log: Final = logging.getLogger(__name__)
@@ -104,9 +107,22 @@ class Loader:
         return self._segments.manifest.mark(source.path.name)
 
     def _read(self) -> list[Stretch]:
+        """Read on in all spools: each worker gets its share, and a worker's files are read one after the other.
+
+        So a backlog is loaded in the order of time, which keeps each segment within few days.
+        """
         sources = list_sources(self._segments.layout.spool)
-        share = self._read_bytes // max(len(sources), 1)
-        stretches = [read_stretch(source, self._mark(source).offset, max_bytes=share) for source in sources]
+        workers = {source.worker for source in sources}
+        share = max(self._read_bytes // max(len(workers), 1), LEAST_READ_BYTES)
+        left = dict.fromkeys(workers, share)
+        stretches = []
+        for source in sources:
+            offset = self._mark(source).offset
+            stretch = read_stretch(
+                source, offset, max_bytes=left[source.worker] if left[source.worker] >= LEAST_READ_BYTES else 0
+            )
+            left[source.worker] -= stretch.end - offset if stretch.is_exhausted else share
+            stretches.append(stretch)
         stuck = tuple(
             stretch.source.path.name
             for stretch in stretches
