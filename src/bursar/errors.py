@@ -19,6 +19,10 @@ class LedgerUnavailable(BursarError):
     """The ledger cannot be read or written right now."""
 
 
+class GatewayUnavailable(BursarError):
+    """No gateway answers where one was expected."""
+
+
 class Refusal(BursarError):
     """A request the gateway will not forward.
 

@@ -104,10 +104,16 @@ def read_bundle(data: bytes, *, known_at_us: int) -> Sheet:
     return Sheet(cards=cards, models=tuple(bundle.content.models), known_at_us=known_at_us)
 
 
-def import_bundle(data_dir: Path, data: bytes, *, now_us: int) -> Sheet:
-    """Check a bundle and keep it as known from now on; a bundle kept already stays known from its first import."""
+def import_bundle(data_dir: Path, data: bytes, *, now_us: int, expected: str | None = None) -> Sheet:
+    """Check a bundle and keep it as known from now on; a bundle kept already stays known from its first import.
+
+    ``expected`` is the SHA-256 that the sender named elsewhere: the bundle's own digest finds damage, but whoever
+    changes a bundle can change that too. Raises BundleError when it is another.
+    """
     sheet = read_bundle(data, known_at_us=now_us)
     digest = msgspec.json.decode(data, type=Bundle).sha256
+    if expected is not None and expected.lower() != digest:
+        raise BundleError(f"the bundle's content hashes to {digest}, not to the expected {expected}; do not use it")
     kept = next(_directory(data_dir).glob(f"*-{digest[:_DIGEST_HEX]}.json"), None)
     if kept is not None:
         return read_bundle(data, known_at_us=_known_at_us(kept))

@@ -29,6 +29,7 @@ COMPILER: Final = 1
 PACKAGE: Final = "genai-prices"
 
 _SUFFIX: Final = ".cards"
+_CACHE_PREFIX: Final = "genai-"
 _HASH_BYTES: Final = hashlib.sha256().digest_size
 
 
@@ -55,7 +56,7 @@ def packaged_sheet(data_dir: Path) -> Sheet:
 
 def packaged_path(data_dir: Path) -> Path:
     """The cache of the installed package, compiled by this compiler for the meters there are."""
-    return prices_dir(data_dir) / f"genai-{version(PACKAGE)}-c{COMPILER}-m{METER_COUNT}{_SUFFIX}"
+    return prices_dir(data_dir) / f"{_CACHE_PREFIX}{version(PACKAGE)}-c{COMPILER}-m{METER_COUNT}{_SUFFIX}"
 
 
 def keep_snapshot(data_dir: Path, sheet: Sheet) -> Sheet:
@@ -74,6 +75,12 @@ def find_snapshot(data_dir: Path, digest: str) -> Sheet | None:
         return read_sheet(prices_dir(data_dir) / f"{digest}{_SUFFIX}")
     except FileNotFoundError:
         return None
+
+
+def snapshot_before(data_dir: Path, digest: str) -> str | None:
+    """The digest of the snapshot that was stored last, this one left aside; ``None`` when there is no other."""
+    names = (path.name.removesuffix(_SUFFIX) for path in _newest_first(data_dir))
+    return next((name for name in names if name != digest and not name.startswith(_CACHE_PREFIX)), None)
 
 
 def find_card(data_dir: Path, card_id: str) -> PriceCard | None:

@@ -27,9 +27,14 @@ class Disputed(Struct, frozen=True, order=True):
     """When the check found it, Unix microseconds."""
 
 
+def quarantine_path(data_dir: Path) -> Path:
+    """Where the list is stored."""
+    return prices_dir(data_dir) / _FILE
+
+
 def read_quarantine(data_dir: Path) -> tuple[Disputed, ...]:
     """The stored list; empty when no check has stored one. Raises BursarError when the file cannot be read."""
-    path = prices_dir(data_dir) / _FILE
+    path = quarantine_path(data_dir)
     try:
         stored = path.read_bytes()
     except FileNotFoundError:
@@ -43,7 +48,7 @@ def read_quarantine(data_dir: Path) -> tuple[Disputed, ...]:
 def store_quarantine(data_dir: Path, disputed: Sequence[Disputed]) -> None:
     """Replace the stored list."""
     content = msgspec.json.format(msgspec.json.encode(sorted(disputed)), indent=2)
-    write_atomically(prices_dir(data_dir) / _FILE, content)
+    write_atomically(quarantine_path(data_dir), content)
 
 
 def quarantined_models(disputed: Sequence[Disputed]) -> frozenset[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from bursar.catalog.conditions import DEPLOYMENTS, Conditions, describe
 from bursar.catalog.rates import known_rates, quoted_per, quoted_usd
+from bursar.catalog.sheet import EVERY_MODEL
 from bursar.catalog.snapshot import Catalog, Match
 from bursar.price import PriceCard, RateSet
 from bursar.usage import Meter
@@ -39,9 +40,19 @@ def card_rows(card: PriceCard) -> list[Row]:
 
 
 def model_cards(catalog: Catalog, provider: str, model: str) -> tuple[PriceCard, ...]:
-    """Every card that prices a model under any condition at any time, the winning ones last; empty when unlisted."""
-    canonical = catalog.canonical(provider, model)
-    return tuple(card for card in catalog.sheet.cards if (card.provider, card.model) == (provider, canonical))
+    """Every card that prices a model under any condition at any time, the winning ones last.
+
+    Cards for every model of the provider count too; empty when nothing prices it.
+    """
+    names = (catalog.canonical(provider, model), EVERY_MODEL)
+    return tuple(card for card in catalog.sheet.cards if card.provider == provider and card.model in names)
+
+
+def iso(instant_us: int | None) -> str | None:
+    """An instant as ISO 8601 text in UTC; exact for any year a card may name. No bound stays none."""
+    if instant_us is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=instant_us)).isoformat().replace("+00:00", "Z")
 
 
 def _list_row(catalog: Catalog, provider: str, model: str, *, at_us: int) -> Row:
@@ -53,6 +64,8 @@ def _list_row(catalog: Catalog, provider: str, model: str, *, at_us: int) -> Row
         rate = card.rates.by_meter[meter] if card else None
         row[column] = quoted_usd(meter, rate) if rate is not None else None
     row["context_window"] = catalog.context_window(provider, model)
+    row["valid_from"] = iso(card.valid_from_us) if card else None
+    row["source"] = card.source if card else None
     row["card"] = card.id if card else None
     row["note"] = note
     return row
@@ -70,11 +83,11 @@ def _rate_rows(card: PriceCard, rates: RateSet, *, above: int | None) -> Iterato
             "price_usd": quoted_usd(meter, rate),
             "per": quoted_per(meter),
             "unit": meter.unit,
-            "valid_from": _day(card.valid_from_us),
-            "valid_to": _day(card.valid_to_us),
+            "valid_from": iso(card.valid_from_us),
+            "valid_to": iso(card.valid_to_us),
             "daily_utc": _window(card),
             "source": card.source,
-            "known_at": _day(card.known_at_us),
+            "known_at": iso(card.known_at_us),
         }
 
 
@@ -83,9 +96,3 @@ def _window(card: PriceCard) -> str | None:
         return None
     edges = (card.window.start_minute, card.window.end_minute)
     return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in edges)
-
-
-def _day(instant_us: int | None) -> str | None:
-    if instant_us is None:
-        return None
-    return (_EPOCH + timedelta(microseconds=instant_us)).isoformat().replace("+00:00", "Z")

@@ -2,24 +2,39 @@
 
 import os
 import sys
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bursar import __version__
-from bursar.cli.report import explain, report
-from bursar.cli.serve import serve, simulate
-from bursar.cli.services import Services
-from bursar.errors import BursarError, LedgerUnavailable
+from bursar.cli.lazy import LazyGroup
+from bursar.errors import BursarError, GatewayUnavailable, LedgerUnavailable
 
-_EXIT_WRONG: Final = 2
-_EXIT_UNREACHABLE: Final = 3
-_EXIT_STOPPED: Final = 130
+if TYPE_CHECKING:
+    from bursar.cli.services import Services
+
+EXIT_WRONG: Final = 2
+EXIT_UNREACHABLE: Final = 3
+EXIT_STOPPED: Final = 130
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "serve": ("bursar.cli.serve:serve", "Run the gateway, the ledger and the console."),
+    "report": ("bursar.cli.report:report", "Spend over a window, grouped by anything."),
+    "explain": ("bursar.cli.explain:explain", "Why one call cost what it did."),
+    "prices": ("bursar.cli.prices:prices", "Look at prices, check them, import them, apply them."),
+    "replay": ("bursar.cli.replay:replay", "Play a recorded trace against the gateway."),
+    "simulate": ("bursar.cli.simulate:simulate", "Run a simulated provider."),
+}
+"""Every command: where it is and what the listing says of it."""
 
 
 @click.group(
+    cls=LazyGroup,
+    places=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 done; 1 the answer is no; 2 wrong usage or configuration; 3 ledger or gateway unreachable.",
+    epilog="Exit codes: 0 done; 1 the answer is no; 2 wrong usage or configuration; 3 ledger or gateway unreachable; "
+    "130 stopped by Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="bursar")
 def cli() -> None:
@@ -30,23 +45,19 @@ def cli() -> None:
     """
 
 
-for command in (serve, simulate, report, explain):
-    cli.add_command(command)
-
-
-def run(services: Services, arguments: list[str] | None = None) -> int:
+def run(services: "Services", arguments: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     try:
         code = cli.main(args=arguments, obj=services, standalone_mode=False, prog_name="bursar")
     except click.Abort:
         click.echo("stopped", err=True)
-        return _EXIT_STOPPED
+        return EXIT_STOPPED
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
     except BursarError as wrong:
         click.echo(f"bursar: {wrong}", err=True)
-        return _EXIT_UNREACHABLE if isinstance(wrong, LedgerUnavailable) else _EXIT_WRONG
+        return EXIT_UNREACHABLE if isinstance(wrong, LedgerUnavailable | GatewayUnavailable) else EXIT_WRONG
     except BrokenPipeError:
         # The reader (head, less) went away; nothing may be written to it again while Python shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ Money goes out as decimal text in fields that end in `_usd`; unknown is an empty
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -66,10 +67,9 @@ def print_table(rows: Iterable[Row], *, columns: Sequence[str], title: str | Non
 
 def console() -> Console:
     """A console on standard output: colour and the terminal's width only where there is a terminal."""
-    stream = click.get_text_stream("stdout")
-    if stream.isatty():
-        return Console(file=stream, highlight=False)
-    return Console(file=stream, width=_UNBOUNDED, color_system=None, highlight=False)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(file=sys.stdout, width=_UNBOUNDED, color_system=None, highlight=False)
 
 
 def notice(message: str) -> None:

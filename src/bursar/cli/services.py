@@ -1,15 +1,23 @@
-"""What commands ask of the composition root. The command line knows neither the environment nor how parts are built."""
+"""What commands ask of the composition root. The command line knows neither the environment nor how parts are built.
 
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
+Parts are imported for their types alone, since most commands need few of them.
+"""
 
-from bursar.catalog.snapshot import Catalog
-from bursar.clock import Clock
-from bursar.config import Config
-from bursar.events import Corrected
-from bursar.ledger.client import LedgerClient
-from bursar.simulator.settings import SimulatorSettings
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from bursar.catalog.snapshot import Catalog
+    from bursar.clock import Clock
+    from bursar.config import Config
+    from bursar.events import Corrected
+    from bursar.ledger.client import LedgerClient
+    from bursar.simulator.settings import SimulatorSettings
 
 
 class Services(Protocol):
@@ -19,6 +27,10 @@ class Services(Protocol):
 
     def config(self, path: Path | None) -> tuple[Config, Path]:
         """The configuration and its data folder; raises ConfigError."""
+        ...
+
+    def secret(self, reference: str, *, what: str) -> str:
+        """The value of an ``env:NAME`` or ``file:PATH``; raises ConfigError naming ``what`` it is for."""
         ...
 
     def serve(
@@ -41,6 +53,6 @@ class Services(Protocol):
         """The price catalog of a configuration."""
         ...
 
-    def record(self, path: Path | None, corrections: list[Corrected]) -> None:
-        """Append corrections to the ledger."""
+    def recorder(self, path: Path | None) -> AbstractContextManager[Callable[[Corrected], None]]:
+        """Append corrections to the ledger for as long as the context lasts."""
         ...

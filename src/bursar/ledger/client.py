@@ -14,7 +14,6 @@ from bursar.clock import Clock
 from bursar.config import Ledger as Settings
 from bursar.errors import LedgerUnavailable
 from bursar.ledger.address import short_path
-from bursar.ledger.engine import Ledger
 from bursar.ledger.layout import Layout
 from bursar.ledger.questions import Question
 from bursar.ledger.wire import LENGTH, checked_length, decode_answer, encode_question
@@ -119,6 +118,9 @@ def connect(data_dir: Path, settings: Settings, *, clock: Clock, wait_s: float =
     remote = SocketClient(data_dir)
     if remote.is_answered():
         return remote
+    # The engine is half a second of imports that nobody needs while a ledger process runs.
+    from bursar.ledger.engine import Ledger  # noqa: PLC0415
+
     try:
         return Ledger(data_dir, settings, clock=clock, wait_s=wait_s)
     except LedgerUnavailable:

@@ -1,23 +1,24 @@
-"""The `bursar` command: builds what commands need from the environment, then hands over to the command line."""
+# ruff: noqa: PLC0415 - each service imports its own parts when it is asked for
+"""The `bursar` command: builds what commands need from the environment, then hands over to the command line.
 
-import logging
+A command starts with no more than it uses: all parts together take a second to import.
+"""
+
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bursar.catalog.load import load_catalog
-from bursar.catalog.snapshot import Catalog
 from bursar.cli.main import run
 from bursar.clock import Clock, SystemClock
-from bursar.config import Config
-from bursar.events import Corrected
-from bursar.ledger.client import LedgerClient, connect
-from bursar.ledger.layout import Layout
-from bursar.ledger.spool import Spool
-from bursar.simulator.settings import SimulatorSettings
-from bursar.wiring.environment import data_dir, os_environ, read_config, with_overrides
-from bursar.wiring.serve import ServeOptions, serve
+
+if TYPE_CHECKING:
+    from bursar.catalog.snapshot import Catalog
+    from bursar.config import Config
+    from bursar.events import Corrected
+    from bursar.ledger.client import LedgerClient
+    from bursar.simulator.settings import SimulatorSettings
 
 
 class SystemServices:
@@ -26,10 +27,18 @@ class SystemServices:
     def __init__(self) -> None:
         self.clock: Clock = SystemClock()
 
-    def config(self, path: Path | None) -> tuple[Config, Path]:
+    def config(self, path: Path | None) -> tuple["Config", Path]:
         """The configuration and its data folder."""
+        from bursar.wiring.environment import data_dir, os_environ, read_config
+
         config, source = read_config(path, os_environ())
         return config, data_dir(config, source)
+
+    def secret(self, reference: str, *, what: str) -> str:
+        """The value of a secret that is written as ``env:NAME`` or ``file:PATH``."""
+        from bursar.wiring.environment import os_environ, secret
+
+        return secret(reference, os_environ(), what=what).decode()
 
     def serve(
         self,
@@ -38,49 +47,53 @@ class SystemServices:
         host: str | None,
         port: int | None,
         data_dir: str | None,
-        simulator: SimulatorSettings,
+        simulator: "SimulatorSettings",
     ) -> None:
         """Run the gateway until it is told to stop."""
+        import logging
+
+        from bursar.wiring import environment
+        from bursar.wiring.serve import ServeOptions, serve
+
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-        config, source = read_config(path, os_environ())
-        config = with_overrides(config, host=host, port=port, data=data_dir)
+        environ = environment.os_environ()
+        config, source = environment.read_config(path, environ)
+        config = environment.with_overrides(config, host=host, port=port, data=data_dir)
+        folder = Path(data_dir).resolve() if data_dir is not None else environment.data_dir(config, source)
         serve(
-            ServeOptions(
-                config=config,
-                config_path=source,
-                data_dir=_data_dir(config, source, data_dir),
-                environ=os_environ(),
-                simulator=simulator,
-            )
+            ServeOptions(config=config, config_path=source, data_dir=folder, environ=environ, simulator=simulator),
         )
 
     @contextmanager
-    def ledger(self, path: Path | None) -> Iterator[LedgerClient]:
+    def ledger(self, path: Path | None) -> Iterator["LedgerClient"]:
         """The ledger: through its process while one runs, else opened here."""
+        from bursar.ledger.client import connect
+
         config, folder = self.config(path)
         with closing(connect(folder, config.ledger, clock=self.clock)) as ledger:
             yield ledger
 
-    def catalog(self, path: Path | None) -> Catalog:
+    def catalog(self, path: Path | None) -> "Catalog":
         """The price catalog in force now."""
+        from bursar.catalog.load import load_catalog
+
         config, folder = self.config(path)
         return load_catalog(config, folder, now_us=self.clock.now_us())
 
-    def record(self, path: Path | None, corrections: list[Corrected]) -> None:
+    @contextmanager
+    def recorder(self, path: Path | None) -> Iterator[Callable[["Corrected"], None]]:
         """Append corrections through a spool of this process's own."""
+        from bursar.ledger.layout import Layout
+        from bursar.ledger.spool import Spool
+
         config, folder = self.config(path)
         with Spool(Layout(folder).spool, "cli", max_bytes=config.ledger.spool_bytes) as spool:
-            for one in corrections:
-                spool.append(one)
+            yield spool.append
 
 
 def main() -> None:
     """Run the command line of this process."""
     sys.exit(run(SystemServices()))
-
-
-def _data_dir(config: Config, source: Path | None, given: str | None) -> Path:
-    return Path(given).resolve() if given is not None else data_dir(config, source)
 
 
 if __name__ == "__main__":
