@@ -281,7 +281,7 @@ def test_hangup(gateway: GatewayThread, books: Books) -> None:
 def test_broken_stream(client: Anthropic, books: Books) -> None:
     """An error inside a stream raises the client's error."""
     stream = client.messages.create(**ASK, stream=True, extra_headers={"x-sim-fault": "error-in-stream"})
-    with pytest.raises(anthropic.APIStatusError, match="(?i)overloaded"):
+    with pytest.raises(anthropic.APIStatusError, match=r"(?i)overloaded"):
         list(stream)
 
     assert books.rows(1)[0].outcome == Outcome.ERROR

@@ -119,6 +119,54 @@ def test_cost_comment_on_request(gateway_for):
     assert plain.body + f": bursar cost_usd={COST_USD} price_status=priced\n\n".encode() == asked.body
 
 
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/v1/audio/speech", "audio/mpeg"),
+        ("/bedrock/model/m/converse-stream", "application/vnd.amazon.eventstream"),
+        ("/gemini/v1beta/models/m:streamGenerateContent", "text/event-stream"),
+    ],
+)
+def test_no_cost_comment(gateway_for, path, content_type):
+    """A format without comments, or one whose client cannot read them, is left alone even where one is asked for."""
+    body = b'data: {"usage":null}\n\n'
+    script = answer(body, content_type=content_type)
+    with ScriptedProvider(script) as provider:
+        bedrock = (
+            f'[[providers]]\nname = "bedrock"\ndialect = "bedrock"\n'
+            f'base_url = "{provider.url}"\napi_key = "env:PROVIDER_KEY"\n'
+        )
+        with gateway_for(provider, top=bedrock) as gateway, RawClient(gateway.port) as client:
+            client.request(path, b'{"model":"m","input":"hi"}', x_bursar_stream_cost="comment", **AUTH)
+            got = client.answer()
+
+    assert body == got.body
+
+
+def test_cost_comment_lengthens(gateway_for):
+    """A stream whose length the provider declared is framed anew, so that the comment fits."""
+    body = DELTA + USAGE_CHUNK + DONE
+    asking = b'{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":true},"messages":[]}'
+    script = answer(body, content_type="text/event-stream")
+    with ScriptedProvider(script) as provider, gateway_for(provider) as gateway, RawClient(gateway.port) as client:
+        client.request("/v1/chat/completions", asking, x_bursar_stream_cost="comment", **AUTH)
+        got = client.answer()
+
+    assert body + f": bursar cost_usd={COST_USD} price_status=priced\n\n".encode() == got.body
+
+
+def test_callers_signature_stays_here(gateway_for):
+    """Parts of an AWS signature made with the virtual key, a session token among them, are not passed on."""
+    signature = {"x_amz_date": "20261122T000000Z", "x_amz_security_token": "t", "x_amz_content_sha256": "0"}
+    with ScriptedProvider(answer(ANSWER)) as provider, gateway_for(provider) as gateway:
+        with RawClient(gateway.port) as client:
+            client.request("/v1/chat/completions", CHAT, **signature, **AUTH)
+            client.answer()
+        seen = provider.received[0].headers
+
+    assert not {name.replace("_", "-") for name in signature} & set(seen)
+
+
 def test_hangup_is_drained(gateway_for):
     """When the client leaves, the provider's answer is read on and its usage is exact."""
     left = threading.Event()

@@ -84,7 +84,7 @@ class Books:
         assert not leaked, f"the provider saw {leaked}"
         answer = row.response_id if entry.billed else None
         recorded = (row.status, answer, _reported(row, labelled(Usage(row.usage))), row.price_status, row.cost)
-        answer = entry.response_id if entry.billed else None
+        answer = _answer_id(entry) if entry.billed else None
         booked = (entry.status, answer, _reported(row, entry.quantities), *self._charge(pair))
         assert booked == recorded, f"booked {booked}, recorded {recorded}"
         assert row.cost == sum(line.pico for line in row.lines), f"{row.cost} is not the sum of {row.lines}"
@@ -100,6 +100,11 @@ class Books:
         assert card is not None, f"the row names no price card: {row.decisions}"
         used = usage_of({meter_named(label): quantity for label, quantity in entry.quantities.items()})
         return PriceStatus.PRICED, cost(used, card).total
+
+
+def _answer_id(entry: Entry) -> str | None:
+    """The answer's own id; on Bedrock, whose answers have none in common, the request's."""
+    return entry.provider_request_id if entry.dialect == "bedrock" else entry.response_id
 
 
 def _reported(row: Settled, quantities: Mapping[str, int]) -> dict[str, int]:

@@ -4,8 +4,10 @@ Fails closed: credentials of the caller never reach a provider unless the provid
 nothing named `x-bursar-*` ever does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
+
+from bursar.policy.tags import normalise
 
 Header = tuple[bytes, bytes]
 
@@ -38,50 +40,120 @@ _NOT_FORWARDED: Final = HOP_BY_HOP | _SIGNATURE | {b"host", b"content-length", b
 _NOT_RETURNED: Final = HOP_BY_HOP | {b"content-length", b"alt-svc", b"strict-transport-security"}
 """Besides framing: advertisements that speak of the provider's host, not of this one."""
 
-_CREDENTIAL_SET: Final = frozenset(CREDENTIALS)
+PER_CALL: Final = frozenset(CREDENTIALS) | {b"content-length", b"expect"}
+"""Headers that are kept with the call rather than in its `RequestHead`: secrets, and what differs each time."""
+
+_STEERING: Final = frozenset(
+    ("task", "task-type", "task-budget", "deadline", "cache", "levers", "key", "stream-cost", "request-id")
+)
+"""`x-bursar-*` headers that steer the gateway rather than describe the call."""
+
+_TAG_PREFIX: Final = "tag-"
+
+_REMEMBERED: Final = 2048
+"""How many sets of headers are remembered; a few hundred bytes to a few kilobytes each."""
 
 
 class RequestHead:
-    """A request's headers, sorted once by who they are for."""
+    """A request's headers but those that are `PER_CALL`, sorted once by who they are for.
 
-    __slots__ = ("content_type", "credentials", "forward", "own")
+    Immutable once it is made, but for what it remembers: heads are shared among requests (`Heads`), hold no secret of a
+    caller, and `outgoing` may be recomputed at any time.
+    """
+
+    __slots__ = ("_outgoing", "content_type", "forward", "own", "tags")
 
     def __init__(self, headers: Iterable[Header]) -> None:
         """Sort ``headers`` (names lower-cased)."""
         self.forward: list[Header] = []
         """What a provider gets, credentials aside."""
-        self.credentials: dict[bytes, bytes] = {}
         self.own: dict[str, str] = {}
         """`x-bursar-*` headers without the prefix."""
-        self.content_type = b""
+        self._outgoing: dict[str, tuple[object, tuple[Header, ...]]] = {}
+        content_type = b""
         for header in headers:
             name = header[0]
             if name in _NOT_FORWARDED:
                 continue
-            if name in _CREDENTIAL_SET:
-                self.credentials[name] = header[1]
-            elif name.startswith(_OWN_PREFIX):
+            if name.startswith(_OWN_PREFIX):
                 self.own[name[len(_OWN_PREFIX) :].decode("latin-1")] = header[1].decode("utf-8", "replace")
             else:
                 if name == b"content-type":
-                    self.content_type = header[1]
+                    content_type = header[1]
                 self.forward.append(header)
+        self.content_type = content_type.decode("latin-1")
+        self.tags = normalise(
+            (name.removeprefix(_TAG_PREFIX), value) for name, value in self.own.items() if name not in _STEERING
+        )
+        """The tags among the headers, normalised."""
 
-    def presented_key(self) -> bytes | None:
-        """The virtual key the caller presents, without its scheme; ``None`` when there is none."""
-        for name in CREDENTIALS:
-            value = self.credentials.get(name)
-            if value:
-                return _bare(value)
-        return None
+    def recall(self, name: str, owner: object) -> tuple[Header, ...] | None:
+        """The complete headers remembered for a provider, as long as it is still the same ``owner`` object."""
+        held = self._outgoing.get(name)
+        return held[1] if held is not None and held[0] is owner else None
 
-    def own_credentials(self, virtual_key: bytes | None) -> list[Header]:
-        """The caller's provider credentials: all but `x-bursar-key` and whichever carried the virtual key."""
-        return [
-            (name, value)
-            for name, value in self.credentials.items()
-            if name != b"x-bursar-key" and (virtual_key is None or _bare(value) != virtual_key)
-        ]
+    def remember(self, name: str, owner: object, headers: tuple[Header, ...]) -> None:
+        """Remember the complete headers for a provider; they must hold no credential of the caller."""
+        self._outgoing[name] = (owner, headers)
+
+
+def presented_key(own: Mapping[bytes, bytes]) -> bytes | None:
+    """The virtual key among a call's `PER_CALL` headers, without its scheme; ``None`` when there is none."""
+    for name in CREDENTIALS:
+        value = own.get(name)
+        if value:
+            return _bare(value)
+    return None
+
+
+def provider_credentials(own: Mapping[bytes, bytes], virtual_key: bytes | None) -> list[Header]:
+    """The caller's own provider credentials: all but `x-bursar-key` and whichever carried the virtual key."""
+    return [
+        (name, own[name])
+        for name in CREDENTIALS[1:]
+        if name in own and (virtual_key is None or _bare(own[name]) != virtual_key)
+    ]
+
+
+class Heads:
+    """Remembers sorted heads by their headers.
+
+    A client sends the same headers with every request, so they are sorted once. Memory is bounded by forgetting all at
+    once: the common heads are back after one request each, and no bookkeeping is paid for on the way.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Header, ...], RequestHead] = {}
+
+    def sorted(self, headers: tuple[Header, ...]) -> RequestHead:
+        """The head of these headers, which must not include `PER_CALL` ones."""
+        head = self._known.get(headers)
+        if head is None:
+            head = RequestHead(headers)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[headers] = head
+        return head
+
+
+class HeaderText(Mapping[str, str]):
+    """A provider's headers as text by lower-case name, decoded only where somebody looks."""
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self, by_name: dict[bytes, bytes]) -> None:
+        self._by_name = by_name
+
+    def __getitem__(self, name: str) -> str:
+        return self._by_name[name.encode("latin-1")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
 
 
 def returned(headers: Iterable[Header]) -> list[Header]:
