@@ -78,6 +78,9 @@ class NoTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class ReadyClient:
     """Stands where the upstream client stands: writes the request's head and reads an answer that is there at once."""

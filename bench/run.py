@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests: does everything work?")
     parser.add_argument("--only", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
     parser.add_argument("--with", nargs="+", choices=rivals, metavar="NAME", dest="contestants", help=", ".join(rivals))
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--save", action="store_true", help="write every sample to bench/results as JSON lines")
     return parser.parse_args()
 
