@@ -128,7 +128,7 @@ def _round_up(pico: int) -> int:
     """The next 1, 2 or 5 times a power of ten, so that an axis ends in a round figure; 0 for nothing."""
     if pico <= 0:
         return 0
-    power = 10 ** (len(str(pico)) - 1)
+    power: int = 10 ** (len(str(pico)) - 1)
     return next(power * step for step in (1, 2, 5, 10) if power * step >= pico)
 
 

@@ -38,6 +38,9 @@ def environment(assets: Assets) -> Environment:
         "clock": clock,
         "pretty_json": pretty_json,
     }
+    # Compiling a template takes tens of milliseconds, which no call in flight should wait for.
+    for name in made.list_templates():
+        made.get_template(name)
     return made
 
 
