@@ -7,7 +7,8 @@ from typing import Final, Protocol
 
 US_PER_S: Final = 1_000_000
 
-_HEX_DASHES: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The variant bits 10 over the upper bits of a random hex digit."""
 
 
 class Clock(Protocol):
@@ -44,11 +45,9 @@ def uuid7(unix_ms: int, entropy: bytes) -> str:
 
     Ids made in later milliseconds sort after earlier ones, which keeps the ledger's index local in time.
     """
-    value = (unix_ms & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(entropy, "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return "-".join(text[start:end] for start, end in _HEX_DASHES)
+    time, chance = f"{unix_ms & 0xFFFFFFFFFFFF:012x}", entropy.hex()
+    variant = _VARIANT[chance[4]]
+    return f"{time[:8]}-{time[8:]}-7{chance[1:4]}-{variant}{chance[5:8]}-{chance[8:]}"
 
 
 def format_us(instant_us: int) -> str:

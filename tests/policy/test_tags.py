@@ -7,13 +7,19 @@ from hypothesis import strategies as st
 from bursar.config import Tags
 from bursar.errors import Refusal
 from bursar.events import Principal
-from bursar.policy.tags import MAX_NAME, MAX_TAGS, MAX_VALUE, normalise_name, normalise_value, tag
+from bursar.policy.tags import MAX_NAME, MAX_TAGS, MAX_VALUE, normalise, normalise_name, normalise_value, tag
 
 NOBODY = Principal()
 
 
 def tagged(principal=NOBODY, defaults=(), body=(), headers=(), rules=None):
-    return tag(principal, defaults=defaults, body=body, headers=headers, rules=rules or Tags())
+    return tag(
+        principal,
+        defaults=normalise(defaults),
+        body=normalise(body),
+        headers=normalise(headers),
+        rules=rules or Tags(),
+    )
 
 
 def test_precedence():

@@ -13,7 +13,7 @@ from bursar.errors import Refusal
 from bursar.events import CallFacts, Opened, Outcome, PriceStatus, Settled, Timings, UsageStatus
 from bursar.gateway.answer import Answer
 from bursar.gateway.encoding import decoded
-from bursar.gateway.headers import Header, returned
+from bursar.gateway.headers import Header, HeaderText, returned
 from bursar.gateway.pipeline import Plan
 from bursar.gateway.settle import NOTHING, Ending, settle
 from bursar.gateway.state import Gateway, Snapshot
@@ -157,7 +157,7 @@ class Attempt:
             plan.request,
             status=status,
             content_type=content_type,
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers},
+            headers=HeaderText(by_name),
         )
         self._tap = decoded(tap, by_name.get(b"content-encoding"))
         self._head_headers = headers

@@ -43,6 +43,7 @@ class Call:
         "is_answered",
         "is_receiving",
         "method",
+        "own",
         "path",
         "query",
         "snapshot",
@@ -50,7 +51,9 @@ class Call:
         "was_abandoned",
     )
 
-    def __init__(self, gateway: Gateway, *, method: str, url: bytes, head: RequestHead, answer: Answer) -> None:
+    def __init__(
+        self, gateway: Gateway, *, method: str, url: bytes, head: RequestHead, own: dict[bytes, bytes], answer: Answer
+    ) -> None:
         clock = gateway.clock
         self.gateway = gateway
         self.snapshot: Snapshot = gateway.snapshot
@@ -59,6 +62,7 @@ class Call:
         self.path = path.decode("latin-1")
         self.query = query.decode("latin-1")
         self.head = head
+        self.own = own
         self.answer = answer
         self.call_id = clock.new_id()
         self.at_us = clock.now_us()
@@ -211,6 +215,7 @@ class Call:
             path=self.path,
             query=self.query,
             head=self.head,
+            own=self.own,
             body=body,
         )
         self.gateway.counts.calls += 1

@@ -4,6 +4,7 @@ identify → route → read → tag → bound → decide. Each step either adds 
 `Refusal`; whatever was found by then goes into the refusal's row.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -14,22 +15,15 @@ from bursar.catalog.snapshot import Catalog, Match, NoPrice
 from bursar.dialects.base import Endpoint, Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts, Principal
-from bursar.gateway.headers import RequestHead
+from bursar.gateway.headers import RequestHead, presented_key
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Snapshot
 from bursar.gateway.targets import Target, outgoing_headers, outgoing_query
 from bursar.money import Pico
 from bursar.policy.identity import Identity
-from bursar.policy.tags import tag
+from bursar.policy.tags import normalise, tag
 from bursar.price import upper_bound
 from bursar.upstream import UpstreamRequest
-
-_NOT_TAGS: Final = frozenset(
-    ("task", "task-type", "task-budget", "deadline", "cache", "levers", "key", "stream-cost", "request-id")
-)
-"""`x-bursar-*` headers that steer the gateway rather than describe the call."""
-
-_TAG_PREFIX: Final = "tag-"
 
 UNSTATED_OUTPUT_TOKENS: Final = 1_000_000
 """Bound on an answer when neither the caller caps it nor the catalog knows the model's limits: the context windows of
@@ -46,6 +40,8 @@ class Incoming(Struct, frozen=True):
     """Percent-encoded, as sent."""
     query: str
     head: RequestHead
+    own: Mapping[bytes, bytes]
+    """The headers that are the call's alone: credentials, length, expectation."""
     body: bytes
 
 
@@ -112,7 +108,7 @@ class Admission:
 def admit(admission: Admission) -> Plan:
     """Take a request through every step; raises Refusal at the first that says no."""
     incoming, snapshot = admission.incoming, admission.snapshot
-    presented = incoming.head.presented_key()
+    presented = presented_key(incoming.own)
     identity = snapshot.keyring.identify(presented)
     admission.principal = identity.principal
     route = admission.route = snapshot.routes.route(incoming.method, incoming.path)
@@ -130,8 +126,7 @@ def admit(admission: Admission) -> Plan:
 
 def read(route: Route, incoming: Incoming) -> Request:
     """Decode what policy needs; raises Refusal invalid_request."""
-    content_type = incoming.head.content_type.decode("latin-1")
-    request = route.target.dialect.read(route.endpoint, content_type, incoming.body)
+    request = route.target.dialect.read(route.endpoint, incoming.head.content_type, incoming.body)
     deployments = route.target.deployments
     if request.model is not None and request.model in deployments:
         return msgspec.structs.replace(request, model=deployments[request.model])
@@ -139,22 +134,18 @@ def read(route: Route, incoming: Incoming) -> Request:
 
 
 def _tag(admission: Admission, identity: Identity, request: Request) -> None:
-    body = list(request.metadata.items())
+    body = list(request.metadata.items()) if request.metadata else []
     if request.user:
         body.append(("user", request.user))
     tagged = tag(
         identity.principal,
         defaults=identity.tags,
-        body=body,
-        headers=_tag_headers(admission.incoming.head.own),
+        body=normalise(body) if body else (),
+        headers=admission.incoming.head.tags,
         rules=admission.snapshot.config.tags,
     )
     admission.principal = tagged.principal
     admission.tags = tagged.tags
-
-
-def _tag_headers(own: dict[str, str]) -> list[tuple[str, str]]:
-    return [(name.removeprefix(_TAG_PREFIX), value) for name, value in own.items() if name not in _NOT_TAGS]
 
 
 def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, ...]:
@@ -204,17 +195,20 @@ def _upstream(
     incoming: Incoming, route: Route, request: Request, snapshot: Snapshot, virtual_key: bytes | None
 ) -> UpstreamRequest:
     target = route.target
-    query = outgoing_query(target, incoming.query) if incoming.query or target.api_version else ""
-    path = target.prefix + quote(route.endpoint.upstream_path, safe="/%:@!$&'()*+,;=~-._")
-    full = f"{path}?{query}" if query else path
-    headers = outgoing_headers(target, incoming.head, virtual_key=virtual_key)
+    path = target.prefix + route.endpoint.upstream_path
+    if incoming.query or target.api_version is not None:
+        query = outgoing_query(target, incoming.query)
+        path = f"{path}?{query}" if query else path
+    if not path.isascii():
+        path = quote(path, safe="/%:?@!$&'()*+,;=~-._")
+    headers = outgoing_headers(target, incoming.head, incoming.own, virtual_key=virtual_key)
     if target.sign is not None:
-        headers = target.sign(incoming.method, full, headers, request.body)
+        headers = tuple(target.sign(incoming.method, path, list(headers), request.body))
     return UpstreamRequest(
         origin=target.origin,
         method=incoming.method.encode("ascii"),
-        target=full.encode("ascii"),
-        headers=tuple(headers),
+        target=path.encode("ascii"),
+        headers=headers,
         body=request.body,
         timeouts=snapshot.timeouts,
     )

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from bursar.gateway.answer import Answer
 from bursar.gateway.call import Call
-from bursar.gateway.headers import RequestHead
+from bursar.gateway.headers import PER_CALL
 from bursar.gateway.routes import owns
 from bursar.gateway.state import Gateway
 
@@ -47,6 +47,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._call: Call | None = None
         self._owner = 0
+        self._own: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._is_in_head = True
         self._held: deque[bytes] = deque()
@@ -107,9 +108,14 @@ class GatewayProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._own = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        if name in PER_CALL:
+            self._own[name] = value
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
@@ -146,22 +152,22 @@ class GatewayProtocol(HttpToolsProtocol):
         parser = self.parser
         http10 = parser.get_http_version() == "1.0"
         is_upgrade = parser.should_upgrade()
-        head = RequestHead(self.headers)
+        own = self._own
+        head = self.gateway.heads.sorted(tuple(self.headers))
         answer = Answer(self.transport, http10=http10, keep_alive=parser.should_keep_alive() and not is_upgrade)
-        call = Call(self.gateway, method=parser.get_method().decode("ascii"), url=self.url, head=head, answer=answer)
+        method = parser.get_method().decode("ascii")
+        call = Call(self.gateway, method=method, url=self.url, head=head, own=own, answer=answer)
         call.on_answered(self._answered)
         self._call = call
-        length, expects = _declared(self.headers)
-        call.declare(length, expects_continue=expects)
+        length = own.get(b"content-length")
+        call.declare(int(length) if length is not None else None, expects_continue=_expects_continue(own))
 
     def _begin_asgi(self) -> None:
-        url, headers = self.url, self.headers
+        url, headers = self.url, [*self.headers, *self._own.items()]
         super().on_message_begin()
         self.url, self.headers = url, headers
         self.scope["headers"] = headers
-        self.expect_100_continue = any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
-        )
+        self.expect_100_continue = _expects_continue(self._own)
         super().on_headers_complete()
 
     def _answered(self) -> None:
@@ -253,12 +259,5 @@ def protocol_class(bound: Gateway) -> type[GatewayProtocol]:
     return BoundProtocol
 
 
-def _declared(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
-    length: int | None = None
-    expects = False
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit():
-            length = int(value)
-        elif name == b"expect":
-            expects = value.lower() == b"100-continue"
-    return length, expects
+def _expects_continue(own: dict[bytes, bytes]) -> bool:
+    return own.get(b"expect", b"").lower() == b"100-continue"

@@ -15,6 +15,7 @@ from bursar.clock import Clock
 from bursar.config import Config
 from bursar.events import Record
 from bursar.gateway.counts import Counts
+from bursar.gateway.headers import Heads
 from bursar.gateway.routes import RouteTable
 from bursar.policy.identity import Keyring
 from bursar.upstream import Timeouts, UpstreamClient
@@ -77,6 +78,7 @@ class Gateway:
         self.clock = clock
         self.loop = loop
         self.counts = Counts()
+        self.heads = Heads()
         self.is_draining = False
         """Shutting down: new calls are refused, calls in flight may finish."""
         self.in_flight: set[InFlight] = set()

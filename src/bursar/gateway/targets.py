@@ -12,7 +12,7 @@ from msgspec import Struct
 from bursar.catalog.lists import price_list_of
 from bursar.config import DialectName, Provider
 from bursar.dialects.base import Dialect
-from bursar.gateway.headers import Header, RequestHead
+from bursar.gateway.headers import Header, RequestHead, provider_credentials
 from bursar.upstream import Origin
 
 DEFAULT_BASE_URLS: Final[Mapping[str, str]] = {
@@ -89,24 +89,31 @@ def default_base_url(provider: Provider) -> str | None:
     return DEFAULT_BASE_URLS.get(provider.dialect)
 
 
-def outgoing_headers(target: Target, head: RequestHead, *, virtual_key: bytes | None) -> list[Header]:
+def outgoing_headers(
+    target: Target, head: RequestHead, own: Mapping[bytes, bytes], *, virtual_key: bytes | None
+) -> tuple[Header, ...]:
     """Headers for the provider: the caller's, with our credential in place of theirs, asking for an unencoded answer.
 
-    Where the provider has no credential of ours the caller's own goes through, but never the one that was spent here as
-    ``virtual_key``.
+    ``own`` are the call's `PER_CALL` headers. Where the provider has no credential of ours the caller's own goes
+    through, but never the one that was spent here as ``virtual_key``.
     """
+    remembered = head.recall(target.name, target)
+    if remembered is not None:
+        return remembered
     headers = head.forward.copy()
     headers.append((b"accept-encoding", b"identity"))
-    if target.api_key is None:
-        if target.sign is None:
-            headers.extend(head.own_credentials(virtual_key))
-    else:
+    if target.api_key is not None:
         headers.append(_credential(target, target.api_key))
+    elif target.sign is None:
+        headers.extend(provider_credentials(own, virtual_key))
     if target.extra_headers:
         replaced = {name for name, _ in target.extra_headers}
         headers = [header for header in headers if header[0] not in replaced]
         headers.extend(target.extra_headers)
-    return headers
+    complete = tuple(headers)
+    if target.api_key is not None:
+        head.remember(target.name, target, complete)
+    return complete
 
 
 def outgoing_query(target: Target, query: str) -> str:

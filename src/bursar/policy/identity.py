@@ -15,6 +15,7 @@ from msgspec import Struct
 from bursar.config import Key
 from bursar.errors import Refusal
 from bursar.events import Principal
+from bursar.policy.tags import normalise
 
 
 class Identity(Struct, frozen=True):
@@ -78,7 +79,7 @@ def build_keyring(keys: Iterable[tuple[Key, bytes]]) -> Keyring:
             raise ValueError(f"keys '{other}' and '{key.name}' have the same secret; give each its own")
         by_hash[digest] = Identity(
             principal=Principal(organisation=key.organisation, team=key.team, project=key.project, key=key.name),
-            tags=tuple(sorted(key.tags.items())),
+            tags=normalise(key.tags.items()),
             is_enabled=key.enabled,
         )
     return Keyring(by_hash=by_hash, is_open=not by_hash)

@@ -35,11 +35,15 @@ _ALIASES: Final[Mapping[str, str]] = {
 }
 
 
+Pairs = tuple[tuple[str, str], ...]
+"""Normalised tags, sorted by name; see `normalise`."""
+
+
 class Tagged(Struct, frozen=True):
     """The outcome of tagging: who pays, and the sorted tags."""
 
     principal: Principal
-    tags: tuple[tuple[str, str], ...]
+    tags: Pairs
     missing: tuple[str, ...] = ()
     """Required tags that were not given."""
 
@@ -61,24 +65,36 @@ def normalise_value(value: str) -> str:
     return value[:MAX_VALUE]
 
 
+def normalise(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Canonical (name, value) pairs, sorted, without those that have no name or no value; of one name the last wins.
+
+    At most `MAX_TAGS` are kept.
+    """
+    merged: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name = normalise_name(raw_name)
+        value = normalise_value(raw_value)
+        if name and value and (len(merged) < MAX_TAGS or name in merged):
+            merged[name] = value
+    return tuple(sorted(merged.items()))
+
+
 def tag(
     principal: Principal,
     *,
-    defaults: Iterable[tuple[str, str]],
-    body: Iterable[tuple[str, str]],
-    headers: Iterable[tuple[str, str]],
+    defaults: Pairs,
+    body: Pairs,
+    headers: Pairs,
     rules: Tags,
 ) -> Tagged:
-    """Merge the sources into one set and hold it against the rules.
+    """Merge the sources, each of them normalised, into one set and hold it against the rules.
 
     Raises Refusal ``missing_tags`` when a required tag is absent or a value is not allowed and the rules say reject.
     """
-    merged: dict[str, str] = {}
-    for source in (defaults, body, headers):
-        for raw_name, raw_value in source:
-            name = normalise_name(raw_name)
-            value = normalise_value(raw_value)
-            if name and value and (len(merged) < MAX_TAGS or name in merged):
+    merged = dict(defaults)
+    for source in (body, headers):
+        for name, value in source:
+            if len(merged) < MAX_TAGS or name in merged:
                 merged[name] = value
     principal = _with_tags(principal, merged)
     missing = _missing(principal, merged, rules) if rules.required or rules.allowed else ()
