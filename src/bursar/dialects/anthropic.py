@@ -39,6 +39,12 @@ class Anthropic:
     """The Anthropic API's wire format."""
 
     name = "anthropic"
+    routes: tuple[tuple[str, str], ...] = (
+        ("POST", "/v1/messages"),
+        ("POST", "/v1/messages/count_tokens"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/{model}"),
+    )
 
     def match(self, method: str, path: str) -> Endpoint | None:
         if method == "POST":

@@ -13,22 +13,20 @@ import msgspec
 
 from bursar.dialects.base import Endpoint, ErrorAnswer, Request, Tap
 from bursar.dialects.flavours import AZURE
-from bursar.dialects.openai import OpenAI
+from bursar.dialects.openai import ROUTES, OpenAI
 
 _DEPLOYMENT: Final = re.compile(r"/openai/deployments/(?P<deployment>[A-Za-z0-9_-][A-Za-z0-9._-]*)(?P<rest>/.+)")
 _V1: Final = re.compile(r"/openai/v1(?P<rest>/.+)")
 _UNVERSIONED: Final = re.compile(r"/openai(?P<rest>/responses(?:/.+)?|/models(?:/.+)?)")
-_BY_DEPLOYMENT: Final = frozenset(
-    {
-        "chat.completions",
-        "completions",
-        "embeddings",
-        "images.generations",
-        "images.edits",
-        "audio.transcriptions",
-        "audio.translations",
-        "audio.speech",
-    }
+_BY_DEPLOYMENT: Final = (
+    "chat.completions",
+    "completions",
+    "embeddings",
+    "images.generations",
+    "images.edits",
+    "audio.transcriptions",
+    "audio.translations",
+    "audio.speech",
 )
 
 
@@ -36,6 +34,14 @@ class Azure:
     """The Azure OpenAI wire format."""
 
     name: str = AZURE.name
+    routes: tuple[tuple[str, str], ...] = (
+        *(
+            ("POST", f"/openai/deployments/{{deployment}}/{operation.replace('.', '/')}")
+            for operation in _BY_DEPLOYMENT
+        ),
+        *((method, f"/openai/v1{path}") for method, path in ROUTES),
+        *((method, f"/openai{path}") for method, path in ROUTES if path.startswith(("/responses", "/models"))),
+    )
 
     def __init__(self) -> None:
         self._openai = OpenAI(AZURE)

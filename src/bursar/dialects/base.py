@@ -102,6 +102,8 @@ class Dialect(Protocol):
     """One wire format."""
 
     name: str
+    routes: tuple[tuple[str, str], ...]
+    """(method, path) of every endpoint, with ``{placeholders}``: what `match` accepts, as `docs/routes.md` lists it."""
 
     def match(self, method: str, path: str) -> Endpoint | None:
         """The metered endpoint for a method and a path (below the dialect's mount point), or ``None``."""

@@ -77,6 +77,7 @@ class Bedrock:
     """The wire formats of Bedrock's runtime."""
 
     name = "bedrock"
+    routes: tuple[tuple[str, str], ...] = tuple(("POST", f"/model/{{model}}/{method}") for method in _OPERATIONS)
 
     def match(self, method: str, path: str) -> Endpoint | None:
         route = _ROUTE.fullmatch(path)

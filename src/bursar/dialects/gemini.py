@@ -35,6 +35,8 @@ _OPERATIONS: Final[Mapping[str, tuple[str, bool]]] = {
 }
 """Operation and whether it is charged for, by the method in the path."""
 
+_VERTEX: Final = "/v1/projects/{project}/locations/{location}/publishers/google/models/{model}"
+
 _STATUSES: Final[Mapping[int, str]] = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -70,6 +72,11 @@ class Gemini:
     """The wire format of Google's generative models."""
 
     name = "gemini"
+    routes: tuple[tuple[str, str], ...] = (
+        *(("POST", f"{models}:{method}") for models in ("/v1beta/models/{model}", _VERTEX) for method in _OPERATIONS),
+        ("GET", "/v1beta/models"),
+        ("GET", "/v1beta/models/{model}"),
+    )
 
     def match(self, method: str, path: str) -> Endpoint | None:
         if method == "GET" and _LISTING.fullmatch(path):

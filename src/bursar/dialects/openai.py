@@ -60,6 +60,13 @@ _RESPONSE_ROUTES: Final[Mapping[tuple[str, str | None], str]] = {
     ("GET", "/input_items"): "responses.input_items",
 }
 
+ROUTES: Final = (
+    *(("POST", path) for path in _POSTS),
+    *((method, f"/responses/{{id}}{rest or ''}") for method, rest in _RESPONSE_ROUTES),
+    ("GET", "/models"),
+    ("GET", "/models/{model}"),
+)
+
 _UNBILLED: Final = frozenset(
     {
         "responses.input_tokens",
@@ -83,6 +90,8 @@ _ERROR_TYPES: Final[Mapping[int, str]] = {
 
 class OpenAI:
     """The OpenAI wire format, in one provider's flavour."""
+
+    routes: tuple[tuple[str, str], ...] = ROUTES
 
     def __init__(self, flavour: Flavour = OPENAI) -> None:
         self.name: str = flavour.name

@@ -57,11 +57,16 @@ class SystemServices:
 
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         environ = environment.os_environ()
+
+        def read() -> "Config":
+            return environment.with_overrides(
+                environment.read_config(path, environ)[0], host=host, port=port, data=data_dir
+            )
+
         config, source = environment.read_config(path, environ)
-        config = environment.with_overrides(config, host=host, port=port, data=data_dir)
         folder = Path(data_dir).resolve() if data_dir is not None else environment.data_dir(config, source)
         serve(
-            ServeOptions(config=config, config_path=source, data_dir=folder, environ=environ, simulator=simulator),
+            ServeOptions(read=read, config_path=source, data_dir=folder, environ=environ, simulator=simulator),
         )
 
     @contextmanager

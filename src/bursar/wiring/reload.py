@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bursar.config import Config, load_config
+from bursar.config import Config
 from bursar.errors import BursarError
 from bursar.gateway.state import Gateway
 from bursar.wiring.build import build_snapshot
@@ -25,7 +25,7 @@ _AT_START: Final = ("server.host", "server.port", "server.data_dir", "ledger", "
 
 
 class Reloader:
-    """Watches one configuration file for one gateway."""
+    """Watches one configuration, and its file if it has one, for one gateway."""
 
     def __init__(self, options: "ServeOptions", gateway: Gateway, *, simulator_url: str | None) -> None:
         self._options = options
@@ -35,31 +35,28 @@ class Reloader:
         self._poke = asyncio.Event()
 
     def poke(self) -> None:
-        """Reload now (SIGHUP)."""
-        self._stamp = None
+        """Reload now (SIGHUP), whether or not the file has changed: prices and secrets may have."""
         self._poke.set()
 
     async def watch(self) -> None:
-        """Reload whenever the file changes, until cancelled."""
-        path = self._options.config_path
-        if path is None:
-            return
+        """Reload whenever the file changes or somebody asks, until cancelled."""
         while True:
             try:
                 await asyncio.wait_for(self._poke.wait(), POLL_S)
             except TimeoutError:
                 pass
+            is_asked = self._poke.is_set()
             self._poke.clear()
-            stamp = _stamp(path)
-            if stamp is not None and stamp != self._stamp:
+            stamp = _stamp(self._options.config_path)
+            if is_asked or (stamp is not None and stamp != self._stamp):
                 self._stamp = stamp
-                await asyncio.to_thread(self.reload, path)
+                await asyncio.to_thread(self.reload)
 
-    def reload(self, path: Path) -> bool:
-        """Read the file and swap the snapshot; on an error log it and keep the old one. True when swapped."""
+    def reload(self) -> bool:
+        """Read the configuration and swap the snapshot; on an error log it and keep the old one. True when swapped."""
         gateway, options = self._gateway, self._options
         try:
-            config = load_config(path)
+            config = options.read()
             snapshot = build_snapshot(
                 config,
                 data_dir=options.data_dir,
@@ -75,7 +72,7 @@ class Reloader:
             log.warning("%s changed; it takes effect at the next start", name)
         gateway.snapshot = snapshot
         gateway.counts.reloads += 1
-        log.info("configuration reloaded from %s (%s)", path, snapshot.digest)
+        log.info("configuration reloaded from %s (%s)", options.config_path or "built-in settings", snapshot.digest)
         return True
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,8 @@ _BACKLOG: Final = 2048
 class ServeOptions(Struct, frozen=True):
     """What the command line decides."""
 
-    config: Config
+    read: Callable[[], Config]
+    """Reads the configuration, the command line's settings on top; called again for every reload."""
     config_path: Path | None
     data_dir: Path
     environ: Mapping[str, str]
@@ -97,7 +98,7 @@ class GatewayServer(uvicorn.Server):
 
 def serve(options: ServeOptions) -> None:
     """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used."""
-    config = options.config
+    config = options.read()
     clock = SystemClock()
     layout = Layout(options.data_dir)
     with ExitStack() as parts:
@@ -128,7 +129,7 @@ async def _run(
     clock: Clock,
 ) -> None:
     loop = asyncio.get_running_loop()
-    client = UpstreamClient(loop, client_settings(options.config))
+    client = UpstreamClient(loop, client_settings(snapshot.config))
     gateway = Gateway(snapshot=snapshot, recorder=spool, client=client, clock=clock, loop=loop)
     app = create_app(gateway=gateway, ledger=AsyncLedgerClient(options.data_dir), data_dir=options.data_dir)
     server = GatewayServer(_server_config(app, gateway), gateway)
