@@ -30,7 +30,6 @@ def read(pieces: Iterable[bytes], *, method: bytes = b"POST", limit: int = LIMIT
         body += reader.feed(piece)
         if reader.fault is not None:
             break
-    is_reusable = reader.ended and reader.reusable
     if reader.fault is None:
         reader.feed_eof()
     head = reader.head
@@ -39,7 +38,7 @@ def read(pieces: Iterable[bytes], *, method: bytes = b"POST", limit: int = LIMIT
         headers=[] if head is None else head.headers,
         body=body,
         is_complete=reader.ended and reader.fault is None,
-        is_reusable=is_reusable,
+        is_reusable=reader.reusable and reader.fault is None,
         fault=None if reader.fault is None else str(reader.fault),
     )
 

@@ -52,6 +52,19 @@ def test_small_post():
     ]
 
 
+def test_no_delay():
+    """Small writes are not held back by Nagle's algorithm."""
+
+    async def main():
+        async with a_provider(always()) as (origin, _), a_client() as client:
+            await fetch(client, request(origin))
+            (connection,) = client._lanes[origin]._connections
+            sock = connection._transport.get_extra_info("socket")
+            return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    assert run(main)
+
+
 def test_reuse():
     """One connection carries exchange after exchange."""
 
@@ -106,12 +119,16 @@ def test_body_until_eof():
     """Without a length the body lasts until the connection ends."""
 
     async def main():
-        async with a_provider(answering(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")) as (origin, _), a_client() as client:
-            return await fetch(client, request(origin))
+        async with (
+            a_provider(answering(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")) as (origin, provider),
+            a_client(max_connections_per_origin=1) as client,
+        ):
+            recorders = [start(client, request(origin))[0] for _ in range(2)]
+            for recorder in recorders:
+                await recorder.ended.wait()
+            return [(recorder.events[-1], recorder.body) for recorder in recorders], provider.connections
 
-    answer = run(main)
-
-    assert (answer.events[-1], answer.body) == ("complete", b"until the end")
+    assert run(main) == ([("complete", b"until the end")] * 2, 2)
 
 
 def test_trickled_answer():
@@ -474,16 +491,17 @@ def test_close():
     assert run(main) == [["sent", "failure closed"], ["failure closed"], ["failure closed"], ["failure closed"]]
 
 
-@pytest.mark.parametrize("turns", range(16))
-def test_close_at_any_turn(turns):
-    """However far an exchange has come, closing ends it once and leaves nothing open."""
+@pytest.mark.parametrize("script", [always(), silent])
+@pytest.mark.parametrize("turns", range(12))
+def test_close_at_any_turn(turns, script):
+    """However far an exchange has come, closing ends it once and leaves nothing open; a second close may overlap."""
 
     async def main():
-        async with a_provider(always()) as (origin, _), a_client(max_connections_per_origin=1) as client:
+        async with a_provider(script) as (origin, _), a_client(max_connections_per_origin=1) as client:
             recorders = [start(client, request(origin))[0] for _ in range(2)]
             for _ in range(turns):
                 await asyncio.sleep(0)
-            await client.aclose()
+            await asyncio.gather(client.aclose(), client.aclose())
             return [recorder.events[-1] for recorder in recorders]
 
     assert set(run(main)) <= {"complete", "failure closed"}

@@ -184,6 +184,20 @@ def test_smuggling_chunks(chunks):
     assert bytewise == whole
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"S"],
+        [b"HTTP/1.1 200 OK\n"],
+        [b"HTTP/1.1 200 OK\r", b"A: b"],
+        [b"HTTP/1.1 100 Continue\r\n", b"\r\nHTTP/1.1 200 OK\nA: b"],
+    ],
+)
+def test_early_refusal(pieces):
+    """What can no longer become a head is refused when it is seen, not when its end fails to come."""
+    assert read(pieces).fault == "the answer does not begin with an HTTP/1 head"
+
+
 def test_good_bytes_before_a_fault():
     """Body bytes that arrive together with broken framing are still given back."""
     assert read([_CHUNKED + b"5\r\nhello\r\nnonsense"]).body == b"hello"

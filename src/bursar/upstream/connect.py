@@ -91,13 +91,11 @@ class Connector:
     async def _open_socket(self, host: str, port: int, kind: FailureKind) -> socket.socket:
         try:
             infos = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            sock = await aiohappyeyeballs.start_connection(
+            return await aiohappyeyeballs.start_connection(
                 infos, happy_eyeballs_delay=_ATTEMPT_DELAY_S, loop=self._loop
             )
         except (OSError, RuntimeError, UnicodeError) as broken:
             raise ConnectFailed(kind, f"cannot connect to {host} port {port}: {broken}") from None
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
 
     async def _start_tls(self, sock: socket.socket, connection: Connection, origin: Origin, timeout_s: float) -> None:
         await self._loop.create_connection(

@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
             self._body_bytes += len(body)
             exchange.handler.on_body(body)
         if self._exchange is not exchange:
-            return
+            return  # the handler cancelled
         if reader.ended:
             self._finish(exchange)
         elif reader.fault is not None:

@@ -68,7 +68,7 @@ class Lane:
         self._searches: set[Search] = set()
         self._connections: set[Connection] = set()
         self._is_closed = False
-        self._emptied: asyncio.Future[None] | None = None
+        self._emptied = asyncio.Event()
         self.route = connector.route(origin)
         self.name = str(origin)
         self.max_header_bytes = settings.max_header_bytes
@@ -97,8 +97,7 @@ class Lane:
         for connection in self._connections:
             self._loop.call_soon(connection.shut)
         if self._pool.open_count:
-            self._emptied = self._loop.create_future()
-            await self._emptied
+            await self._emptied.wait()
 
     # The connections' side
 
@@ -159,7 +158,7 @@ class Lane:
             return
         self._connections.add(connection)
         self._deadlines.watch(connection)
-        if search.exchange.carrier is search:
+        if search.exchange.carrier is search and not self._is_closed:
             self._assign(search, connection)
         else:
             self.released(connection)
@@ -188,5 +187,5 @@ class Lane:
         search = self._pool.free_slot()
         if search is not None:
             self._open_for(search)
-        if self._emptied is not None and not self._pool.open_count and not self._emptied.done():
-            self._emptied.set_result(None)
+        if self._is_closed and not self._pool.open_count:
+            self._emptied.set()
