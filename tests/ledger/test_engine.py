@@ -357,7 +357,7 @@ def test_newest_and_candidates(tmp_path):
 
 
 def test_explain(tmp_path):
-    """Everything about one call comes back as it was stated; the provider's own id finds it too."""
+    """Everything about one call comes back as it was stated; the provider's own id of any answer finds all of it."""
     write_spool(tmp_path, "w", [settled(1, outcome=Outcome.ERROR), settled(1, 2, price_status=PriceStatus.FREE)])
     with open_ledger(tmp_path) as ledger:
         rows = ledger.ask(ExplainQuestion(call_id="call-000001")).present
@@ -373,8 +373,18 @@ def test_explain(tmp_path):
     assert rows[0].lines == settled(1).lines
     assert rows[0].decisions == ("key key-1 allowed",)
     assert (rows[0].at_us, rows[0].recorded_us, rows[0].bound) == (START_US + 1_000_000, START_US + 1_000_040, 9_000)
-    assert by_response == rows[1:]
+    assert by_response == rows
     assert nothing.rows == ()
+
+
+def test_explain_retrieved_response(tmp_path):
+    """A response that is retrieved later is explained by the call that made it."""
+    made, retrieved = settled(1, response_id="resp-x"), settled(2, response_id="resp-x")
+    write_spool(tmp_path, "w", [retrieved, made])
+    with open_ledger(tmp_path) as ledger:
+        rows = ledger.ask(ExplainQuestion(call_id="resp-x")).rows
+
+    assert ["call-000001"] == [row.call_id for row in rows]
 
 
 def test_summary(tmp_path):

@@ -49,6 +49,7 @@ def run(services: "Services", arguments: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     try:
         code = cli.main(args=arguments, obj=services, standalone_mode=False, prog_name="bursar")
+        sys.stdout.flush()
     except click.Abort:
         click.echo("stopped", err=True)
         return EXIT_STOPPED
@@ -58,8 +59,11 @@ def run(services: "Services", arguments: list[str] | None = None) -> int:
     except BursarError as wrong:
         click.echo(f"bursar: {wrong}", err=True)
         return EXIT_UNREACHABLE if isinstance(wrong, LedgerUnavailable | GatewayUnavailable) else EXIT_WRONG
-    except BrokenPipeError:
-        # The reader (head, less) went away; nothing may be written to it again while Python shuts down.
+    except (BrokenPipeError, SystemExit) as stopped:
+        # click and rich make an exit with status 1 of a reader (head, less) that went away.
+        if not isinstance(stopped, BrokenPipeError) and not isinstance(stopped.__context__, BrokenPipeError):
+            raise
+        # Nothing may be written to it again while Python shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0

@@ -166,9 +166,11 @@ class DuckDBStore:
 
     def explain(self, call_id: str) -> tuple[AttemptRow, ...]:
         reader = self._connection.cursor()
-        for column in ("call_id", "response_id"):
+        # Of several calls with one response id, the first made the response and later ones retrieved it.
+        by_response = 'select call_id from rows where response_id = ? order by "at", call_id limit 1'
+        for call in ("?", by_response):
             found = reader.execute(
-                f"select {_ROW_LIST} from rows where {column} = ? order by attempt, revision, weight", [call_id]
+                f"select {_ROW_LIST} from rows where call_id = ({call}) order by attempt, revision, weight", [call_id]
             ).fetchall()
             if found:
                 break
