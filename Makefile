@@ -41,7 +41,7 @@ lock: dev ## pin the newest compatible versions into requirements/
 	@scripts/lock
 
 clean: ## remove everything that was built, but no data
-	rm -rf $(VENV) dist build node_modules tests/clients/node_modules
+	rm -rf $(VENV) .venv-clients .venv-litellm dist build node_modules tests/clients/node/node_modules
 
 $(VENV)/installed: requirements/runtime.txt pyproject.toml scripts/install
 	@PYTHON=$(PYTHON) scripts/install $(VENV) requirements/runtime.txt
