@@ -66,7 +66,9 @@ def measures_over(rows):
         return sum(quantity for row in rows for meter, quantity in row.usage if meter in meters)
 
     unpriced_count = count(lambda row: row.price_status == "unpriced")
-    is_unknown = unpriced_count > 0 and count(lambda row: row.cost_pico is not None) == 0
+    is_unknown = (
+        unpriced_count > 0 and count(lambda row: row.cost_pico is not None and row.price_status != "not_billed") == 0
+    )
     return Measures(
         requests=count(lambda row: row.attempt == 1),
         attempts=count(lambda _: True),

@@ -11,7 +11,7 @@ from msgspec import structs
 from bursar.ledger.questions import Measures
 from bursar.usage import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised whenever a table or a measure below changes: an index of another version is rebuilt from the segments."""
 
 ROLLUP_DIMENSIONS: Final = (
@@ -56,7 +56,7 @@ MEASURES: Final[dict[str, str]] = {
     "interrupted_requests": _count("outcome = 'interrupted'"),
     "estimated_requests": _count("usage_status = 'estimated'"),
     "inconsistent_requests": _count("usage_status = 'inconsistent'"),
-    "costed": _count("cost_pico is not null"),
+    "costed": _count("cost_pico is not null and price_status <> 'not_billed'"),
     "cost": "sum(cost_pico)",
     "list_cost": "sum(coalesce(list_cost_pico, cost_pico))",
     "provider_cost": "sum(provider_cost_pico)",
@@ -68,7 +68,7 @@ MEASURES: Final[dict[str, str]] = {
     "reasoning_tokens": _tokens(frozenset({int(Meter.OUTPUT_REASONING)})),
     "searches": _tokens(frozenset({int(Meter.SEARCHES)})),
 }
-"""Each measure as a sum over rows. ``costed`` is internal: it tells a cost of 0 from an unknown one."""
+"""Each measure as a sum over rows. ``costed`` is internal: it tells a cost of 0 from an unknown one, and counts what was billed alone."""
 
 ROW_SUMS: Final = ", ".join(f"coalesce({sql}, 0)::hugeint as {name}" for name, sql in MEASURES.items())
 """Sums over rows; always whole, and wide: 64 bits hold only $9.2 million in picodollars."""

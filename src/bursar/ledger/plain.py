@@ -6,6 +6,7 @@ Money is exact decimal text in fields that end in ``_usd``; tokens are integers;
 from typing import Final
 
 from bursar.clock import format_us
+from bursar.events import UsageStatus
 from bursar.ledger.questions import AttemptRow, Measures, Report, Value
 from bursar.money import format_usd
 from bursar.usage import CACHE_READ_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
@@ -102,5 +103,7 @@ def usd(pico: int | None) -> str | None:
     return None if pico is None else format_usd(pico)
 
 
-def _tokens(row: AttemptRow, meters: frozenset[str]) -> int:
+def _tokens(row: AttemptRow, meters: frozenset[str]) -> int | None:
+    if row.usage_status == UsageStatus.MISSING:
+        return None
     return sum(quantity for meter, quantity in row.usage.items() if meter in meters)

@@ -34,6 +34,9 @@ START_TIMEOUT_S: Final = 600.0
 
 STOP_TIMEOUT_S: Final = 30.0
 
+_NICENESS: Final = 10
+"""Loading and reports may wait; calls may not."""
+
 _READY: Final = b"ready"
 _GC_THRESHOLD: Final = 100_000
 """Rows are many short-lived objects without cycles; collecting every 700 of them doubles the cost of loading."""
@@ -50,6 +53,7 @@ def run_ledger(
     opened.
     """
     gc.set_threshold(_GC_THRESHOLD)
+    os.nice(_NICENESS)
     stop_reader, stop_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(stop_writer)
     signal.signal(signal.SIGTERM, lambda *_: None)
