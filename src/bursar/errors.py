@@ -51,6 +51,7 @@ REFUSALS: Final[dict[str, int]] = {
     "request_timeout": 408,
     "body_too_large": 413,
     "headers_too_large": 431,
+    "internal_error": 500,
     "upstream_unreachable": 502,
     "upstream_invalid": 502,
     "provider_not_configured": 503,

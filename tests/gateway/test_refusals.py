@@ -193,3 +193,20 @@ def test_every_refusal_code_is_documented():
     text = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 
     assert [] == [code for code in REFUSALS if f"`{code}`" not in text]
+
+
+def test_fault_of_our_own(gateway_for, provider, monkeypatch, caplog):
+    """A bug of ours is a 500 that says so, a row and a log entry; it is never blamed on the client."""
+
+    def broken(_admission):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bursar.gateway.call.admit", broken)
+    with gateway_for(provider) as gateway, RawClient(gateway.port) as client:
+        client.request("/v1/chat/completions", CHAT, **AUTH)
+        got = client.answer()
+        row = gateway.recorder.wait(1)[0]
+
+    assert (500, "internal_error") == (got.status, json.loads(got.body)["error"]["code"])
+    assert "internal_error" == row.error
+    assert "ZeroDivisionError" in caplog.text

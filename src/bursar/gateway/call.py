@@ -4,6 +4,7 @@ A call belongs to a client connection until either ends first. When the client g
 reading the provider within limits, because the bill comes last.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
@@ -19,6 +20,8 @@ from bursar.gateway.settle import refuse
 from bursar.gateway.state import Gateway, Snapshot
 
 _REQUEST_ID: Final = b"x-bursar-request-id"
+
+log = logging.getLogger("bursar.gateway")
 
 STALE_RETRIES: Final = 2
 """How often a call may start over because a pooled connection turned out to be dead."""
@@ -126,6 +129,10 @@ class Call:
             plan = admit(admission)
         except Refusal as refusal:
             self._refuse(admission, refusal)
+            return
+        except Exception:
+            log.exception("call %s could not be admitted", self.call_id)
+            self._refuse(admission, Refusal("internal_error", "This gateway failed on this request; it was not sent."))
             return
         self._plan = plan
         self._open(plan, number=1)

@@ -6,6 +6,7 @@ its connection are kept back, so that answers keep their order; reading goes on,
 """
 
 import asyncio
+import logging
 from collections import deque
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from bursar.gateway.call import Call
 from bursar.gateway.headers import PER_CALL
 from bursar.gateway.routes import owns
 from bursar.gateway.state import Gateway
+
+log = logging.getLogger("bursar.gateway")
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Largest request head, URL included; nginx and Apache allow 8 KB a line, agents send long metadata headers."""
@@ -221,6 +224,11 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._unsupported_upgrade_warning()
             elif self._call is not None and self._call.is_receiving:
                 self._call.received()
+        except httptools.HttpParserCallbackError:
+            # A fault of ours, which httptools wraps: never to be taken for a fault of the client.
+            log.exception("a client connection failed")
+            self._closes = True
+            self.transport.abort()
         except httptools.HttpParserError:
             self._closes = True
             if self._call is None:
