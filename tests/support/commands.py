@@ -26,7 +26,9 @@ LISTED = Sheet(
         make_card("small", valid=(START_US - 30 * DAY_US, None)),
         make_card("small", usd={"input_mtok": "2", "output_mtok": "8"}, conditions=(("service_tier", "priority"),)),
         make_card("large", usd={"input_mtok": "10", "output_mtok": "40"}, above={200_000: {"input_mtok": "20"}}),
-        make_card("mini", provider="beta", usd={"input_mtok": "0.15", "output_mtok": "0.6", "cache_read_mtok": "0.07"}),
+        make_card(
+            "mini", provider="openai", usd={"input_mtok": "0.15", "output_mtok": "0.6", "cache_read_mtok": "0.07"}
+        ),
     ),
     models=(
         ModelNames("acme", "small", aliases=("small-latest", "tiny"), context_window=128_000, max_output_tokens=4096),
