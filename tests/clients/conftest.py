@@ -45,6 +45,7 @@ def gateway(
         '[[keys]]\nname = "clients"\nkey = "env:VIRTUAL_KEY"\nteam = "search"\n',
         *_providers(provider.base_url, prefix=""),
         *_providers(slow_provider.base_url, prefix="slow-"),
+        _provider("own", "anthropic", provider.base_url, ""),
         _provider("bedrock-token", "bedrock", provider.base_url, 'api_key = "env:PROVIDER_KEY"'),
     ]
     with GatewayThread("\n".join(config), tmp_path_factory.mktemp("gateway"), environ=ENVIRON) as running:

@@ -10,7 +10,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from pydantic import BaseModel
 
 from bursar.events import Outcome, PriceStatus
-from support.books import Books, without_fresh
+from support.books import OWN_KEY, Books, without_fresh
 from support.gateway import GatewayThread
 from support.simulator import RunningSimulator
 
@@ -72,6 +72,17 @@ def test_tags(client: Anthropic, books: Books) -> None:
     facts = books.one().facts
 
     assert (facts.tags, facts.task) == ((("feature", "chat"), ("user", "u-1")), "task-7")
+
+
+def test_own_login(gateway: GatewayThread, books: Books) -> None:
+    """A provider without a key of ours gets the caller's own login; a header of ours says who pays."""
+    with Anthropic(
+        base_url=f"{gateway.url}/providers/own", auth_token=OWN_KEY, default_headers={"x-bursar-key": KEY}
+    ) as client:
+        client.messages.create(**ASK)
+    facts, entry = books.one().facts, books.one().entry
+
+    assert (facts.principal.key, entry.credential) == ("clients", OWN_KEY)
 
 
 def test_environment(gateway: GatewayThread, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

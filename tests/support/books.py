@@ -16,6 +16,11 @@ PROVIDER_KEY = "sk-provider"
 PROVIDER_ID = "AKIAPROVIDER"
 """The same, where it signs."""
 
+OWN_KEY = "sk-ant-oat-callers-own"
+"""A caller's own provider credential, which the provider "own" is configured to be given."""
+
+_CREDENTIALS = {"bedrock": PROVIDER_ID, "own": OWN_KEY}
+
 FRESH = frozenset({"id", "created", "created_at", "completed_at", "call_id", "item_id", "response_id", "_request_id"})
 """Names whose values a provider makes up anew for every answer."""
 
@@ -38,6 +43,10 @@ class Books:
         self._gateway = gateway
         self._providers = providers
         self._start = len(gateway.recorder.settled)
+
+    def count(self) -> int:
+        """How many rows there are: all of them, once the client has every answer, as rows are written before that."""
+        return len(self._gateway.recorder.settled) - self._start
 
     def rows(self, count: int) -> list[Settled]:
         """The rows settled since the test began, once there are ``count``; more than that is an error."""
@@ -79,7 +88,7 @@ class Books:
 
     def _hold(self, pair: Booked) -> None:
         row, entry = pair
-        assert entry.credential in (PROVIDER_KEY, PROVIDER_ID), f"the provider saw credential {entry.credential}"
+        assert entry.credential == _CREDENTIALS.get(row.facts.provider.removeprefix("slow-"), PROVIDER_KEY)
         leaked = [name for name in entry.header_names if name.startswith("x-bursar-")]
         assert not leaked, f"the provider saw {leaked}"
         answer = row.response_id if entry.billed else None

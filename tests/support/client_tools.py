@@ -1,8 +1,10 @@
 """Third-party clients in their own environments (`scripts/client-tools`), run as child processes against a gateway."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,6 +23,12 @@ def need_python(name: str = "clients") -> str:
 def need_node() -> str:
     """The node that can see the JavaScript clients; skips the test where it is not installed, fails it in CI."""
     return _need(NODE, NODE_FOLDER / "node_modules/installed")
+
+
+def need_command(name: str) -> str:
+    """A command of this machine; skips the test where it is missing, fails it in CI."""
+    found = shutil.which(name)
+    return found or _lack(f"{name} is not installed")
 
 
 def run(*command: str, url: str, key: str, folder: Path, **variables: str) -> str:
@@ -45,9 +53,10 @@ def run(*command: str, url: str, key: str, folder: Path, **variables: str) -> st
 
 
 def _need(command: Path, proof: Path) -> str:
-    if not proof.exists():
-        reason = f"{proof} is not there; run scripts/client-tools"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return str(command)
+    return str(command) if proof.exists() else _lack(f"{proof} is not there; run scripts/client-tools")
+
+
+def _lack(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
