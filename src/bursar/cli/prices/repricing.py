@@ -33,7 +33,7 @@ _COLUMNS = (
     "cost_after_usd",
 )
 
-_PAGE = 1000
+_PAGE = 10_000
 
 _USAGE_UNKNOWN = (UsageStatus.MISSING.value, UsageStatus.INCONSISTENT.value)
 
