@@ -16,7 +16,7 @@ from support.simulator import RunningSimulator
 
 KEY = "vk-clients"
 MODEL = "claude-haiku-4-5-20251001"
-ASK = {"model": MODEL, "max_tokens": 400, "messages": [{"role": "user", "content": "How do I reconcile an invoice?"}]}
+ASK = {"model": MODEL, "max_tokens": 500, "messages": [{"role": "user", "content": "How do I reconcile an invoice?"}]}
 WEATHER = {
     "name": "get_weather",
     "description": "Current weather of a city",
@@ -123,7 +123,7 @@ def test_stream_accumulated(client: Anthropic, books: Books) -> None:
 def test_tools(client: Anthropic, books: Books) -> None:
     """A tool call and its result make a round trip, the first half streamed."""
     messages = [{"role": "user", "content": "What is the weather in Oslo?"}]
-    ask = {"model": MODEL, "max_tokens": 400, "tools": [WEATHER]}
+    ask = {"model": MODEL, "max_tokens": 500, "tools": [WEATHER]}
     with client.messages.stream(**ask, messages=messages) as stream:
         asked = stream.get_final_message()
     (used,) = [block for block in asked.content if block.type == "tool_use"]
@@ -168,7 +168,7 @@ def test_prompt_cache(client: Anthropic, books: Books) -> None:
 def test_thinking(client: Anthropic, books: Books) -> None:
     """Extended thinking comes through, and is billed as output."""
     answer = client.messages.create(
-        **{**ASK, "max_tokens": 4000, "thinking": {"type": "enabled", "budget_tokens": 2000}}
+        **{**ASK, "max_tokens": 5000, "thinking": {"type": "enabled", "budget_tokens": 2000}}
     )
     books.one()
 
@@ -271,7 +271,7 @@ def test_retries(client: Anthropic, books: Books) -> None:
 def test_timeout(client: Anthropic, books: Books) -> None:
     """A client that gives up has its call metered to the end."""
     with pytest.raises(anthropic.APITimeoutError):
-        client.with_options(timeout=0.2).messages.create(**ASK, extra_headers={"x-sim-latency-ms": "600"})
+        client.with_options(timeout=0.2).messages.create(**ASK, extra_headers={"x-sim-latency-ms": "1500"})
 
     assert books.one().row.outcome == Outcome.HANGUP
 
@@ -280,13 +280,13 @@ def test_hangup(gateway: GatewayThread, books: Books) -> None:
     """A client that leaves in the middle of a stream is charged what the provider charges."""
     with (
         Anthropic(base_url=f"{gateway.url}/providers/slow-anthropic", api_key=KEY) as client,
-        client.messages.stream(**ASK, extra_headers={"x-sim-output-tokens": "200"}) as stream,
+        client.messages.stream(**ASK, extra_headers={"x-sim-output-tokens": "400"}) as stream,
     ):
         next(stream.text_stream)
     row, entry = books.one()
 
     assert (row.outcome, entry.client_left) == (Outcome.HANGUP, False)
-    assert entry.quantities["output_text"] == 200
+    assert entry.quantities["output_text"] == 400
 
 
 def test_broken_stream(client: Anthropic, books: Books) -> None:

@@ -283,7 +283,7 @@ def test_retries(gateway: GatewayThread, sending: Callable[..., None], books: Bo
 def test_timeout(gateway: GatewayThread, sending: Callable[..., None], books: Books) -> None:
     """A client that gives up has its call metered to the end."""
     client = connect(f"{gateway.url}/bedrock", read_timeout=0.2)
-    sending(client, x_sim_latency_ms="600")
+    sending(client, x_sim_latency_ms="1500")
     with pytest.raises(ReadTimeoutError):
         client.converse(**ASK)
     client.close()
@@ -294,7 +294,7 @@ def test_timeout(gateway: GatewayThread, sending: Callable[..., None], books: Bo
 def test_hangup(gateway: GatewayThread, sending: Callable[..., None], books: Books) -> None:
     """A client that leaves in the middle of a stream is charged what the provider charges."""
     client = connect(f"{gateway.url}/providers/slow-bedrock")
-    sending(client, x_sim_output_tokens="200")
+    sending(client, x_sim_output_tokens="400")
     stream = client.converse_stream(**ASK)["stream"]
     next(iter(stream))
     stream.close()
@@ -302,4 +302,4 @@ def test_hangup(gateway: GatewayThread, sending: Callable[..., None], books: Boo
     row, entry = books.one()
 
     assert (row.outcome, entry.client_left) == (Outcome.HANGUP, False)
-    assert entry.quantities["output_text"] == 200
+    assert entry.quantities["output_text"] == 400

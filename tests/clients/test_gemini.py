@@ -265,7 +265,7 @@ def test_retries(gateway: GatewayThread, books: Books) -> None:
 def test_timeout(gateway: GatewayThread, books: Books) -> None:
     """A client that gives up has its call metered to the end."""
     with connect(f"{gateway.url}/gemini", timeout=200) as client, pytest.raises(Exception, match=r"(?i)timed out"):
-        client.models.generate_content(model=MODEL, contents=ASK, config=headers(x_sim_latency_ms="600"))
+        client.models.generate_content(model=MODEL, contents=ASK, config=headers(x_sim_latency_ms="1500"))
 
     assert books.one().row.outcome == Outcome.HANGUP
 
@@ -274,11 +274,11 @@ def test_hangup(gateway: GatewayThread, books: Books) -> None:
     """A client that leaves in the middle of a stream is charged what the provider charges."""
     with connect(f"{gateway.url}/providers/slow-gemini") as client:
         stream = client.models.generate_content_stream(
-            model=MODEL, contents=ASK, config=headers(x_sim_output_tokens="200", x_sim_reasoning_tokens="0")
+            model=MODEL, contents=ASK, config=headers(x_sim_output_tokens="400", x_sim_reasoning_tokens="0")
         )
         next(iter(stream))
         stream.close()
     row, entry = books.one()
 
     assert (row.outcome, entry.client_left) == (Outcome.HANGUP, False)
-    assert entry.quantities["output_text"] == 200
+    assert entry.quantities["output_text"] == 400

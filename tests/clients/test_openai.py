@@ -355,7 +355,7 @@ def test_timeout(client: OpenAI, books: Books) -> None:
     """A client that gives up has its call metered to the end."""
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.2).chat.completions.create(
-            model=MODEL, messages=ASK, extra_headers={"x-sim-latency-ms": "600"}
+            model=MODEL, messages=ASK, extra_headers={"x-sim-latency-ms": "1500"}
         )
 
     assert books.one().row.outcome == Outcome.HANGUP
@@ -365,14 +365,14 @@ def test_hangup(gateway: GatewayThread, books: Books) -> None:
     """A client that leaves in the middle of a stream is charged what the provider charges."""
     with OpenAI(base_url=f"{gateway.url}/providers/slow-openai/v1", api_key=KEY) as client:
         stream = client.chat.completions.create(
-            model=MODEL, messages=ASK, stream=True, extra_headers={"x-sim-output-tokens": "200"}
+            model=MODEL, messages=ASK, stream=True, extra_headers={"x-sim-output-tokens": "400"}
         )
         next(iter(stream))
         stream.close()
     row, entry = books.one()
 
     assert (row.outcome, entry.client_left) == (Outcome.HANGUP, False)
-    assert entry.quantities["output_text"] == 200
+    assert entry.quantities["output_text"] == 400
 
 
 def test_broken_stream(client: OpenAI, books: Books) -> None:
