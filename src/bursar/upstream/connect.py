@@ -22,6 +22,9 @@ from bursar.upstream.proxy import Proxy, ProxyRefused, Tunnel, parse_proxy
 _ATTEMPT_DELAY_S: Final = 0.25
 """Head start of one address before the next is tried (RFC 8305 §8)."""
 
+_TLS_GRACE_S: Final = 60.0
+"""What the TLS layer's own timeout is longer than ours, so that ours fires first and the failure has the right kind."""
+
 
 class ConnectFailed(Exception):
     """No connection could be opened."""
@@ -67,8 +70,8 @@ class Connector:
     async def open(self, route: Route, connection: Connection, timeout_s: float) -> None:
         """Connect ``connection`` to a transport; raises ConnectFailed.
 
-        The caller enforces ``timeout_s`` by cancelling; it is only passed on to the TLS layer. When this raises or is
-        cancelled, the caller must still abort ``connection``.
+        The caller enforces ``timeout_s`` by cancelling; here it only keeps the TLS layer from giving up sooner. When
+        this raises or is cancelled, the caller must still abort ``connection``.
         """
         origin, proxy = route.origin, route.proxy
         if proxy is None:
@@ -103,7 +106,7 @@ class Connector:
             sock=sock,
             ssl=self._tls,
             server_hostname=origin.host,
-            ssl_handshake_timeout=timeout_s,
+            ssl_handshake_timeout=timeout_s + _TLS_GRACE_S,
         )
 
     async def _start_tls_through(
@@ -115,7 +118,11 @@ class Connector:
         try:
             await tunnel.open(origin, proxy.credentials)
             inner = await self._loop.start_tls(
-                outer, connection, self._tls, server_hostname=origin.host, ssl_handshake_timeout=timeout_s
+                outer,
+                connection,
+                self._tls,
+                server_hostname=origin.host,
+                ssl_handshake_timeout=timeout_s + _TLS_GRACE_S,
             )
         except BaseException:
             outer.abort()
