@@ -14,6 +14,8 @@ from support.simulator import simulator
 
 TRACE = "at_s,input_tokens,output_tokens,model\n" + "".join(f"{number},40,3,mini\n" for number in range(6))
 
+SIMULATED = '[[providers]]\nname = "openai"\ndialect = "openai"\nsimulated = true\n'
+
 
 @pytest.fixture
 def trace(tmp_path) -> Path:
@@ -24,22 +26,29 @@ def trace(tmp_path) -> Path:
 
 
 @pytest.fixture
-def gateway(tmp_path):
-    """A gateway with one virtual key, in front of a simulated provider."""
-    with simulator() as provider:
-        config = (
-            f'[[providers]]\nname = "openai"\ndialect = "openai"\nbase_url = "{provider.base_url}/v1"\n'
-            'api_key = "env:PROVIDER"\nsimulated = true\n[[keys]]\nname = "load"\nkey = "env:LOAD"\nteam = "load"\n'
-        )
-        folder = tmp_path / "gateway"
-        write_sheet(packaged_path(folder), LISTED)
-        with GatewayThread(config, folder, environ={"PROVIDER": "sk", "LOAD": "vk-load"}) as running:
-            yield running
+def provider():
+    """A simulated provider."""
+    with simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(tmp_path, provider):
+    """A gateway with one virtual key, in front of the simulated provider."""
+    config = (
+        f'[[providers]]\nname = "openai"\ndialect = "openai"\nbase_url = "{provider.base_url}/v1"\n'
+        'api_key = "env:PROVIDER"\nsimulated = true\n[[keys]]\nname = "load"\nkey = "env:LOAD"\nteam = "load"\n'
+    )
+    folder = tmp_path / "gateway"
+    write_sheet(packaged_path(folder), LISTED)
+    with GatewayThread(config, folder, environ={"PROVIDER": "sk", "LOAD": "vk-load"}) as running:
+        yield running
 
 
 @pytest.fixture
 def replay(bursar, gateway, trace, monkeypatch):
     """Run a replay against that gateway as fast as it answers."""
+    bursar.configure(SIMULATED)
     monkeypatch.setenv("REPLAY_KEY", "vk-load")
     arguments = ("replay", str(trace), "--url", gateway.url, "--speed", "0", "--key", "env:REPLAY_KEY")
     return lambda *more: bursar(*arguments, *more)
@@ -87,6 +96,19 @@ def test_limit_tags_and_streams(replay, gateway):
     assert [("load", True, (("environment", "dev"), ("feature", "load test")))] * 2 == [
         (row.facts.principal.team, row.facts.stream, row.facts.tags) for row in rows
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [(SIMULATED, True), (SIMULATED.replace("simulated = true", 'api_key = "env:K"'), False), ("", False)],
+    ids=["simulated", "real", "unknown"],
+)
+def test_steering_is_for_simulated_providers(replay, bursar, provider, settings, told):
+    """Only where every provider is simulated is one told how much to answer."""
+    bursar.configure(settings)
+    replay("--limit", "1")
+
+    assert told == ("x-sim-output-tokens" in provider.last().header_names)
 
 
 def test_errors_by_kind(replay):

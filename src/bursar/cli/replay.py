@@ -88,7 +88,7 @@ def replay(
     form: Format,
     config_path: Path | None,
 ) -> None:
-    r"""Send the requests of a trace to the gateway at their recorded times, with prompts of their recorded size.
+    """Send the requests of a trace to the gateway at their recorded times, with prompts of their recorded size.
 
     FILE is a table of requests (.csv, .tsv), one JSON object a line (.jsonl), an agent session (.json) or a folder of
     those, each also as .gz. Ctrl-C stops and sums up what there is. Exits 1 when no request succeeded.
@@ -107,7 +107,7 @@ def replay(
         speed=speed,
         concurrency=concurrency,
         stream_share=stream_share,
-        is_simulated=all(provider.simulated for provider in config.providers),
+        is_simulated=bool(config.providers) and all(provider.simulated for provider in config.providers),
     )
     extra = tuple(pair(text, form="NAME=VALUE", option="--tag") for text in tags)
     with progress("replaying", _count(file, limit)) as show:
