@@ -16,14 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.comparison import compare, read_account
-from support.serving import ServedGateway
-from support.traffic import Outcomes, calls, drive
-
 from bursar import __version__
 from bursar.money import format_usd
 from bursar.simulator.serve import SimulatorProcess
 from bursar.simulator.settings import SimulatorSettings
+from support.comparison import compare, read_account
+from support.serving import ServedGateway
+from support.traffic import Outcomes, calls, drive
 
 
 def main() -> int:
@@ -77,7 +76,7 @@ def run_until(gateway, traffic, outcomes, options, goal) -> None:
     def alive():
         for call in traffic:
             yield call
-            if gateway._process.poll() is not None:
+            if gateway.is_dead():
                 return
 
     def kill() -> None:

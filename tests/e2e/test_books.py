@@ -82,5 +82,5 @@ def _kill_after(gateway, outcomes, complete):
 def _until_dead(traffic, gateway):
     for call in traffic:
         yield call
-        if gateway._process.poll() is not None:
+        if gateway.is_dead():
             return

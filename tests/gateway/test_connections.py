@@ -2,10 +2,9 @@
 
 import threading
 
+from bursar.events import Outcome, UsageStatus
 from support.provider import ScriptedProvider, answer, send_chunk, stream_head
 from support.rawhttp import RawClient
-
-from bursar.events import Outcome, UsageStatus
 
 AUTH = {"authorization": "Bearer vk-search"}
 CHAT = b'{"model":"gpt-4o-mini","messages":[]}'
@@ -49,10 +48,9 @@ def test_http_1_0_stream(gateway_for):
         send_chunk(connection, b"")
 
     body = b'{"model":"gpt-4o-mini","messages":[],"stream":true,"stream_options":{"include_usage":true}}'
-    with ScriptedProvider(script) as provider, gateway_for(provider) as gateway:
-        with RawClient(gateway.port) as client:
-            client.request("/v1/chat/completions", body, version="1.0", **AUTH)
-            got = client.answer()
+    with ScriptedProvider(script) as provider, gateway_for(provider) as gateway, RawClient(gateway.port) as client:
+        client.request("/v1/chat/completions", body, version="1.0", **AUTH)
+        got = client.answer()
 
     assert b"data: [DONE]\n\n" == got.body
     assert "transfer-encoding" not in got.headers

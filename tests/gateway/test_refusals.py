@@ -1,13 +1,14 @@
 """Requests that are not forwarded: each is a clear error in the caller's dialect, and a row."""
 
 import json
+from pathlib import Path
 
 import pytest
-from support.provider import ScriptedProvider, answer
-from support.rawhttp import RawClient
 
 from bursar.errors import REFUSALS
 from bursar.events import Outcome
+from support.provider import ScriptedProvider, answer
+from support.rawhttp import RawClient
 
 AUTH = {"authorization": "Bearer vk-search"}
 CHAT = b'{"model":"gpt-4o-mini","messages":[]}'
@@ -188,8 +189,6 @@ def test_full_disk(gateway_for, provider):
 
 def test_every_refusal_code_is_documented():
     """`docs/errors.md` explains every code."""
-    from pathlib import Path
-
     text = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 
     assert [] == [code for code in REFUSALS if f"`{code}`" not in text]

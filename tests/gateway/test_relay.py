@@ -18,6 +18,10 @@ STREAM = json.dumps({"model": "gpt-4o-mini", "stream": True, "messages": []}).en
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 ANSWER = json.dumps({"id": "chatcmpl-1", "model": "gpt-4o-mini", "choices": [], "usage": USAGE}).encode()
 COST_USD = "0.00021"  # 1000 x $0.15/M + 100 x $0.60/M
+RAW_STREAM = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer vk-search\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(STREAM), STREAM)
+)
 DELTA = b'data: {"id":"c","model":"gpt-4o-mini","choices":[{"delta":{"content":"12345678"}}]}\n\n'
 USAGE_CHUNK = b'data: {"id":"c","model":"gpt-4o-mini","choices":[],"usage":' + json.dumps(USAGE).encode() + b"}\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -385,8 +389,7 @@ def test_slow_client_slows_the_provider(gateway_for):
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", gateway.port))
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer vk-search\r\ncontent-length: {len(STREAM)}"
-            client.sendall(head.encode() + b"\r\n\r\n" + STREAM)
+            client.sendall(RAW_STREAM)
             assert stuck.wait(20)
         gateway.recorder.wait(1)
 
@@ -406,8 +409,7 @@ def test_client_that_never_reads_is_dropped(gateway_for):
         with gateway_for(provider, top=top) as gateway, socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", gateway.port))
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer vk-search\r\ncontent-length: {len(STREAM)}"
-            client.sendall(head.encode() + b"\r\n\r\n" + STREAM)
+            client.sendall(RAW_STREAM)
             row = gateway.recorder.wait(1)[0]
 
     assert (row.outcome, row.usage_status) == (Outcome.HANGUP, UsageStatus.ESTIMATED)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 import uvloop
@@ -65,7 +66,7 @@ class GatewayThread:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="gateway", daemon=True)
 
-    def __enter__(self) -> "GatewayThread":
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait(30)
         if self._failure is not None:

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass
@@ -32,7 +33,7 @@ class ScriptedProvider:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
 
-    def __enter__(self) -> "ScriptedProvider":
+    def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass
@@ -22,7 +23,7 @@ class RawClient:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = self._socket.makefile("rb")
 
-    def __enter__(self) -> "RawClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

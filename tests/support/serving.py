@@ -66,6 +66,10 @@ class ServedGateway:
     def pid(self) -> int:
         return self._process.pid
 
+    def is_dead(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def log(self) -> str:
         return (self.folder / "serve.log").read_text(errors="replace")
 

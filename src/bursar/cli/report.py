@@ -52,7 +52,7 @@ def report(
     form: Format,
     config_path: Path | None,
 ) -> None:
-    r"""Print spend, tokens and counts over a window, grouped by any dimensions.
+    """Print spend, tokens and counts over a window, grouped by any dimensions.
 
     \b
     bursar report --by team,model --since 7d

@@ -97,7 +97,7 @@ def _split(usage: Mapping[str, Any], name: str, total: int, problems: list[str])
     split: Split = {}
     for entry in objects(details):
         modality = text(entry.get("modality"))
-        known = modality if modality in _INPUT else "TEXT"
+        known = modality if modality is not None and modality in _INPUT else "TEXT"
         split[known] = split.get(known, 0) + (count(entry, "tokenCount", problems) or 0)
     rest = total - sum(split.values())
     if rest < 0:

@@ -68,7 +68,8 @@ MEASURES: Final[dict[str, str]] = {
     "reasoning_tokens": _tokens(frozenset({int(Meter.OUTPUT_REASONING)})),
     "searches": _tokens(frozenset({int(Meter.SEARCHES)})),
 }
-"""Each measure as a sum over rows. ``costed`` is internal: it tells a cost of 0 from an unknown one, and counts what was billed alone."""
+"""Each measure as a sum over rows. ``costed`` is internal: among what was billed, it tells a cost of 0 from an
+unknown one."""
 
 ROW_SUMS: Final = ", ".join(f"coalesce({sql}, 0)::hugeint as {name}" for name, sql in MEASURES.items())
 """Sums over rows; always whole, and wide: 64 bits hold only $9.2 million in picodollars."""
