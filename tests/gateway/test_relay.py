@@ -445,3 +445,21 @@ def test_many_calls_at_once(gateway_for):
         (dict(row.facts.tags)["user"], row.response_id) for row in rows
     }
     assert len({row.facts.call_id for row in rows}) == 120
+
+
+def test_background_response_is_billed_once(gateway_for):
+    """A background response that is polled again and again has one row that bills, whatever the polls' own rows."""
+    done = {"id": "resp_1", "object": "response", "status": "completed", "background": True, "model": "gpt-4o-mini"}
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+    script = answer(json.dumps(done | {"usage": usage}).encode())
+    with ScriptedProvider(script) as provider, gateway_for(provider) as gateway, RawClient(gateway.port) as client:
+        for _ in range(2):
+            client.request("/v1/responses/resp_1", b"", method="GET", **AUTH)
+            got = client.answer()
+        rows = gateway.recorder.wait(4)
+
+    billing = [row for row in rows if row.cost]
+    assert 1 == len({(row.facts.call_id, row.facts.attempt) for row in billing})
+    assert [(2, 210_000_000, "resp_1")] * 2 == [(row.facts.attempt, row.cost, row.response_id) for row in billing]
+    assert [UsageStatus.NONE] * 2 == [row.usage_status for row in rows if not row.cost]
+    assert "0.00" == got.headers["x-bursar-cost-usd"]

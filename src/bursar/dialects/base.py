@@ -69,6 +69,9 @@ class Reading(Struct, frozen=True):
     """The answer reached its own end marker."""
     notes: tuple[str, ...] = ()
     """What a reader of the row must know: a contradiction found, a field estimated, an iteration priced elsewhere."""
+    once: str | None = None
+    """Set where later answers report the same usage again (a background response that is polled): the name under which
+    it may be billed once and no more."""
     parts: tuple[Part, ...] = ()
     """For answers whose iterations ran on several models (Anthropic fallbacks, advisors): each model's own usage.
     Their usages sum to ``usage``; empty when one model did all."""

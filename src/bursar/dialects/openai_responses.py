@@ -137,7 +137,8 @@ class ResponseReader:
         answer.extra = usage_of(self._fees.meters())
         answer.side_parts = self._fees.side_parts(answer.flavour)
         answer.notes = (*((BACKGROUND,) if self._background else ()), *self._fees.notes())
-        return answer.reading(complete=complete)
+        reading = answer.reading(complete=complete)
+        return msgspec.structs.replace(reading, once=reading.response_id) if self._background else reading
 
     def _take(self, response: _Response) -> None:
         answer = self._answer

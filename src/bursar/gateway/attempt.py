@@ -15,7 +15,7 @@ from bursar.gateway.answer import Answer
 from bursar.gateway.encoding import decoded
 from bursar.gateway.headers import Header, HeaderText, returned
 from bursar.gateway.pipeline import Plan
-from bursar.gateway.settle import NOTHING, Ending, settle
+from bursar.gateway.settle import NOTHING, Ending, bill_once, settle
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.money import format_usd
 from bursar.upstream import Exchange, Failure, FailureKind
@@ -334,6 +334,9 @@ class Attempt:
             catalog=call.snapshot.catalog,
             decisions=plan.decisions + self._notes if self._notes else plan.decisions,
         )
+        if reading.once is not None:
+            row, billing = bill_once(row, reading.once)
+            call.gateway.recorder.append(billing)
         call.gateway.recorder.append(row)
         counts = call.gateway.counts
         counts.outcome(outcome.value)

@@ -4,8 +4,10 @@ Unknown is never zero: usage without a price, or no usage where there should be 
 the row ``unpriced``. Only an answer that bills nothing (a refusal, a provider's error, a free route) costs zero.
 """
 
+import uuid
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from bursar.catalog.charge import Billing, Charge, busy_ms, charge_for
@@ -19,6 +21,9 @@ from bursar.usage import EMPTY
 
 NOTHING: Final = Reading(usage=EMPTY, status=UsageStatus.NONE)
 """The reading of an attempt that billed nothing."""
+
+_BILLED_ONCE: Final = uuid.UUID("6b1d7a52-6f0e-5c0a-9d1e-0f6f1a3c8e44")
+"""Namespace of the names under which usage is billed once (RFC 9562 §5.5); any constant would do, but only one."""
 
 
 class Ending(Struct, frozen=True):
@@ -64,6 +69,33 @@ def settle(
         conditions=conditions_of(target, reading),
         parts=reading.parts,
     )
+
+
+def bill_once(row: Settled, once: str) -> tuple[Settled, Settled]:
+    """Split a row whose usage other answers report as well into the answer's own row and the row that bills.
+
+    The billing row's identity follows from the provider and ``once``, so that the ledger, which takes an identity in
+    only once, bills the first report and ignores the rest. It is a second attempt in name, so that no call is counted
+    for it.
+    """
+    name = uuid.uuid5(_BILLED_ONCE, f"{row.facts.provider}/{once}")
+    own = msgspec.structs.replace(
+        row,
+        usage=(),
+        usage_status=UsageStatus.NONE,
+        price_status=PriceStatus.NOT_BILLED,
+        cost=Pico(0),
+        list_cost=None,
+        lines=(),
+        parts=(),
+        decisions=(*row.decisions, f"billed by call {name}"),
+    )
+    billing = msgspec.structs.replace(
+        row,
+        facts=msgspec.structs.replace(row.facts, call_id=str(name), attempt=2),
+        decisions=(*row.decisions, f"first reported to call {row.facts.call_id}"),
+    )
+    return own, billing
 
 
 def refuse(facts: CallFacts, *, status: int, code: str, message: str, request_bytes: int, total_us: int) -> Settled:
