@@ -421,7 +421,7 @@ def test_error(status: int) -> None:
     ):
         client.messages.create(model="x", max_tokens=1, messages=[{"role": "user", "content": "hi"}])
 
-    assert status == raised.value.status_code
+    assert (status, "r-1") == (raised.value.status_code, raised.value.request_id)
     assert "no price for x" in str(raised.value)
     assert {"type": "error", "request_id": "r-1"}.items() <= dict(raised.value.body).items()
 
