@@ -67,7 +67,7 @@ def test_limit_says_what_is_left_out(spent):
     """The total covers the groups that are not shown."""
     result = spent("report", "--by", "team", "--limit", "1")
 
-    assert "1 more groups; the total covers all of them." in result.err
+    assert "Groups not shown: 1; the total covers all of them." in result.err
     assert len(result.out.splitlines()) == 3
 
 

@@ -83,19 +83,19 @@ def _print_report(answer: Report, rows: list[dict[str, Any]]) -> None:
         total[answer.by[0]] = "total"
     print_table([*rows, total] if answer.by else [total], columns=columns)
     if answer.groups > len(rows) and answer.by:
-        notice(f"{answer.groups - len(rows)} more groups; the total covers all of them.")
+        notice(f"Groups not shown: {answer.groups - len(rows):,}; the total covers all of them.")
     sums = answer.total
     if sums.unpriced_requests:
         notice(
-            f"{sums.unpriced_requests} attempts have no known cost and are not in the sums; see them with "
-            "--by model --where price_status=unpriced"
+            f"Attempts without a known cost, not in the sums: {sums.unpriced_requests:,}; "
+            "see them with --by model --where price_status=unpriced"
         )
     if sums.interrupted_requests:
         notice(
-            f"{sums.interrupted_requests} attempts were interrupted; they cost at most "
+            f"Interrupted attempts: {sums.interrupted_requests:,}; they cost at most "
             f"${format_usd(sums.interrupted_bound)} in all."
         )
     if sums.estimated_requests:
-        notice(f"{sums.estimated_requests} attempts are estimated, because the provider's usage did not arrive.")
+        notice(f"Estimated attempts, whose provider's usage did not arrive: {sums.estimated_requests:,}.")
     if answer.lacks_before_us is not None:
         notice(f"Detailed rows before {format_us(answer.lacks_before_us)} were dropped by retention.")
