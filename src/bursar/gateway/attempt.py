@@ -81,6 +81,7 @@ class Attempt:
     """A try, from `open` to its row."""
 
     __slots__ = (
+        "_answer",
         "_buffer",
         "_buffered",
         "_call",
@@ -107,6 +108,7 @@ class Attempt:
 
     def __init__(self, call: Parent, plan: Plan, number: int) -> None:
         self._call = call
+        self._answer = call.answer
         self._plan = plan
         self.number = number
         self.facts: CallFacts = plan.facts if number == 1 else msgspec.structs.replace(plan.facts, attempt=number)
@@ -175,20 +177,18 @@ class Attempt:
 
     def on_body(self, data: bytes) -> None:
         """The next part of the answer's body."""
-        size = len(data)
-        self._response_bytes += size
         tap = self._tap
         if tap is None:
             return
+        self._response_bytes += len(data)
         out = tap.feed(data)
-        if self._buffer is not None:
+        if self._buffer is None and self._has_client:
             if out:
-                self._hold(out)
-        elif self._has_client:
-            if out:
-                self._call.answer.send(out)
+                self._answer.send(out)
+        elif self._buffer is not None:
+            self._hold(out)
         else:
-            self._drain_bytes += size
+            self._drain_bytes += len(data)
             if self._drain_bytes > self._call.snapshot.config.relay.drain_max_bytes:
                 self._stop_draining("the answer was longer than relay.drain_max_bytes")
 
@@ -288,7 +288,7 @@ class Attempt:
             headers = returned(self._head_headers) + self._call.own_headers()
             if model:
                 headers.append((b"x-bursar-model", _header_text(model)))
-            self._call.answer.begin(self._status or 502, headers, length)
+            self._answer.begin(self._status or 502, headers, length)
 
     def _hold(self, data: bytes) -> None:
         buffer = self._buffer
@@ -300,10 +300,10 @@ class Attempt:
             self._buffer = None
             self._begin(None)
             if self._has_client:
-                self._call.answer.send(b"".join(buffer))
+                self._answer.send(b"".join(buffer))
 
     def _finish_answer(self, row: Settled, tail: bytes) -> None:
-        answer = self._call.answer
+        answer = self._answer
         if self._buffer is not None:
             body = self._buffer[0] if len(self._buffer) == 1 and not tail else b"".join((*self._buffer, tail))
             headers = returned(self._head_headers) + self._call.own_headers() + cost_headers(row)
@@ -365,7 +365,7 @@ class Attempt:
             self._exchange.cancel()
         self._settle(reading, outcome, error=None)
         if self._has_client:
-            self._call.answer.abort()
+            self._answer.abort()
         self._call.finished()
 
     def _is_stale(self, failure: Failure) -> bool:
@@ -376,8 +376,8 @@ class Attempt:
     def _report_failure(self, failure: Failure) -> None:
         if not self._has_client:
             self._call.finished()
-        elif self._call.answer.has_begun:
-            self._call.answer.abort()
+        elif self._answer.has_begun:
+            self._answer.abort()
             self._call.finished()
         else:
             self._call.fail(_refusal_of(failure, self._plan.target.name))

@@ -118,6 +118,16 @@ class ChunkedBody:
         self.fault: Malformed | None = None
 
     def feed(self, data: bytes) -> bytes:
+        if self._expect is _Expect.SIZE_LINE and not self._held:
+            # Providers write one event a chunk, and most reads bring exactly one.
+            line = _match_size_line(data)
+            if line is not None and line.end() <= _MAX_SIZE_LINE:
+                start, size = line.end(), int(line[1], 16)
+                if size and len(data) == start + size + 2 and data.endswith(_CRLF) and not self.ended:
+                    return data[start:-2]
+        return self._feed_any(data)
+
+    def _feed_any(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
             self._held = b""
