@@ -13,7 +13,7 @@ import pytest
 from bursar.errors import LedgerUnavailable
 from bursar.ledger.client import AsyncLedgerClient, SocketClient, connect
 from bursar.ledger.engine import Ledger
-from bursar.ledger.process import LedgerProcess
+from bursar.ledger.process import LedgerProcess, _load_some
 from bursar.ledger.questions import (
     CandidatesQuestion,
     ExplainQuestion,
@@ -203,3 +203,29 @@ def test_parent_is_killed(tmp_path):
 
     with Ledger(tmp_path, SETTINGS, clock=FixedClock(), wait_s=20) as ledger:
         assert ledger.ask(ReportQuestion()).total.requests == 1
+
+
+def test_steady_trickle_is_loaded_in_one_pass():
+    """Rows that arrive while a pass runs wait for the next turn, unless there are very many of them."""
+
+    class Trickle:
+        passes = 0
+        behind = 0
+
+        def load(self, *, max_passes):
+            self.passes += max_passes
+            return 5
+
+        def is_behind(self):
+            self.behind -= 1
+            return self.behind >= 0
+
+        def tend(self):
+            return False
+
+    steady, flooded = Trickle(), Trickle()
+    flooded.behind = 3
+    _load_some(steady)
+    _load_some(flooded)
+
+    assert (1, 4) == (steady.passes, flooded.passes)

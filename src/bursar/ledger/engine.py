@@ -17,7 +17,7 @@ from bursar.errors import LedgerUnavailable
 from bursar.ledger.duckdb_store import DuckDBStore
 from bursar.ledger.files import Step, no_step
 from bursar.ledger.layout import DAY_US, Layout, day_of
-from bursar.ledger.loader import Loader
+from bursar.ledger.loader import READ_BYTES, Loader
 from bursar.ledger.lock import OwnerLock
 from bursar.ledger.maintenance import compact, drop_before
 from bursar.ledger.questions import (
@@ -80,6 +80,11 @@ class Ledger:
         """Load what the spools hold; returns how many rows were added."""
         with self._mutex:
             return self._loader.load(max_passes=max_passes)
+
+    def is_behind(self) -> bool:
+        """Whether so much is unread that loading on at once is worth a segment; less can wait and be joined by more."""
+        with self._mutex:
+            return self._loader.backlog().unread_bytes >= READ_BYTES // 2
 
     def tend(self) -> bool:
         """Do one piece of upkeep: drop expired days, or merge some segments; returns whether there was any to do."""

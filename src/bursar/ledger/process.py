@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -128,16 +130,33 @@ class LedgerProcess:
 
 def _load_until_stopped(ledger: Ledger, flush_s: float, stops: tuple[int, ...]) -> None:
     while not select.select(stops, [], [], flush_s)[0]:
-        _load_all(ledger)
+        _load_some(ledger)
 
 
-def _load_all(ledger: Ledger) -> None:
-    """Load and tend; a full disk or a failing index is said and tried again next time, for nothing is lost by it."""
-    try:
-        # One pass at a time, so that a question never waits for a whole backlog.
-        while ledger.load(max_passes=1):
+def _load_some(ledger: Ledger) -> None:
+    """Load what has gathered, and tend.
+
+    One pass at a time, so that a question never waits for a whole backlog; and no further pass for the few rows that
+    came meanwhile, or a steady stream of calls would be loaded in crumbs, each a segment, by a processor never at rest.
+    """
+    with _said():
+        while ledger.load(max_passes=1) and ledger.is_behind():
             pass
         while ledger.tend():
             pass
+
+
+def _load_all(ledger: Ledger) -> None:
+    """Load to the end, where no worker writes any more."""
+    with _said():
+        while ledger.load(max_passes=1):
+            pass
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """A full disk or a failing index is said and tried again next time, for nothing is lost by it."""
+    try:
+        yield
     except (OSError, LedgerUnavailable, duckdb.Error):
         _log.exception("the ledger could not load; it tries again")

@@ -2,8 +2,8 @@
 
 Model: each process that states facts owns a spool of its own, so no lock is shared between workers. Its files are
 ``<worker>.<sequence>.spool``; ``<worker>.lock`` is flocked for the worker's life, so that the loader can tell a living
-worker from a dead one without asking. A record survives the process as soon as `Spool.append` returns, and a power cut within
-a twentieth of a second (group commit: one fdatasync for all that was written meanwhile).
+worker from a dead one without asking. A record survives the process as soon as `Spool.append` returns, and a power cut
+within a twentieth of a second (group commit: one fdatasync for all that was written meanwhile).
 
 Fails closed before the money is spent, and loses nothing after: when the disk refuses, an `Opened` record raises
 LedgerUnavailable, so the gateway refuses the call; a `Settled` or `Corrected` one is kept in memory, in order, and is
