@@ -29,7 +29,9 @@ from bursar.dialects.openai_images import ImageStream, read_image, read_image_an
 from bursar.dialects.openai_models import read_bare, unbilled_reading
 from bursar.dialects.openai_moderations import read_moderation
 from bursar.dialects.openai_responses import ResponseReader, read_response, read_responses
-from bursar.dialects.openai_stream import EventStream, PayloadReader, WithholdingTap
+from bursar.dialects.openai_stream import WithholdingTap
+from bursar.dialects.payloads import PayloadReader, PayloadStream
+from bursar.dialects.sse import SseParser
 from bursar.dialects.taps import BodyTap, StreamTap
 
 _POSTS: Final[Mapping[str, str]] = {
@@ -129,7 +131,7 @@ class OpenAI:
         form = _FORMATS[endpoint.operation]
         if "event-stream" in content_type or (request.stream and "json" not in content_type):
             reader = form.stream(request, self._flavour)
-            return WithholdingTap(reader) if request.strip_usage else StreamTap(EventStream(reader))
+            return WithholdingTap(reader) if request.strip_usage else StreamTap(PayloadStream(SseParser(), reader))
         if form is _SPEECH:
             return _UnreadTap(request)
         return BodyTap(lambda body, complete: form.answer(body, request, self._flavour, complete))

@@ -1,4 +1,4 @@
-"""OpenAI-style event streams: hand each payload to a reader, and withhold the usage chunk that only we asked for.
+"""OpenAI-style event streams: withhold the usage chunk that only we asked for.
 
 Withholding is the one place where this dialect family changes what a client receives. A chunk is withheld when it has
 an empty ``choices`` array and a usage object, and nothing else is: usage that arrives beside choices is forwarded. To
@@ -6,13 +6,14 @@ decide, an event must be complete, so the bytes of an unfinished event wait for 
 mention no token count pass without being looked at.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from bursar.dialects.base import Reading
 from bursar.dialects.fields import decoded
+from bursar.dialects.payloads import PayloadReader, PayloadStream
 from bursar.dialects.sse import SseParser, block_end, data_of
 from bursar.dialects.taps import StreamTap
 
@@ -24,45 +25,13 @@ _LONGEST_HELD: Final = 64 * 1024
 """No usage chunk is longer; an event that is, is let through as it arrives."""
 
 
-class PayloadReader(Protocol):
-    """Understands the payloads of one kind of stream."""
-
-    def payload(self, data: bytes) -> None:
-        """Take one event's payload. Never raises."""
-        ...
-
-    def reading(self, *, complete: bool) -> Reading:
-        """What the stream said."""
-        ...
-
-
-class EventStream:
-    """Reads a stream, cut anywhere, as events."""
-
-    __slots__ = ("_parser", "_reader")
-
-    def __init__(self, reader: PayloadReader) -> None:
-        self._parser = SseParser()
-        self._reader = reader
-
-    def read(self, data: bytes) -> None:
-        take = self._reader.payload
-        for payload in self._parser.feed(data):
-            take(payload)
-
-    def reading(self, *, complete: bool) -> Reading:
-        for payload in self._parser.close():
-            self._reader.payload(payload)
-        return self._reader.reading(complete=complete)
-
-
 class WithholdingTap:
     """Forwards a stream without its usage chunk."""
 
     __slots__ = ("_between", "_copy", "_finish", "_held", "_passing", "_scanned")
 
     def __init__(self, reader: PayloadReader) -> None:
-        tap = StreamTap(EventStream(reader))
+        tap = StreamTap(PayloadStream(SseParser(), reader))
         self._copy = tap.feed
         self._finish = tap.finish
         self._held = bytearray()

@@ -12,7 +12,6 @@ class Counts:
         "refusals",
         "reloads",
         "response_bytes",
-        "stream_chunks",
         "swept",
         "unrecorded_refusals",
     )
@@ -20,7 +19,6 @@ class Counts:
     def __init__(self) -> None:
         self.calls = 0
         self.attempts = 0
-        self.stream_chunks = 0
         self.response_bytes = 0
         self.swept = 0
         self.reloads = 0
