@@ -1,9 +1,11 @@
 """The settings of `bursar.toml`, from the structs of `bursar.config`: types, defaults and attribute docstrings."""
 
 import ast
+import importlib
 import inspect
 import json
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -53,7 +55,7 @@ def sections() -> Iterator[tuple[str, type[Section], bool]]:
 def attribute_docs() -> dict[tuple[str, str], str]:
     """The docstring under each field, by (struct, field), on one line."""
     docs: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(config)).body:
+    for node in (one for module in _modules() for one in ast.parse(inspect.getsource(module)).body):
         if not isinstance(node, ast.ClassDef):
             continue
         for field, after in zip(node.body, node.body[1:], strict=False):
@@ -92,6 +94,12 @@ _KNOWN: Final = {
     "Decimal USD as text, exact.": "USD as text",
 }
 """Types that are known by their description."""
+
+
+def _modules() -> Iterator[ModuleType]:
+    """The modules whose structs the file's tables are."""
+    names = sorted({Section.__module__, Config.__module__, *(kind.__module__ for _, kind, _ in sections())})
+    return (importlib.import_module(name) for name in names)
 
 
 def _section(name: str, kind: type[Section], docs: dict[tuple[str, str], str], *, is_array: bool) -> str:
