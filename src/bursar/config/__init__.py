@@ -5,6 +5,7 @@ in `docs/configuration.md` and the published JSON Schema. Secrets are written as
 resolved only by `wiring`, so a parsed `Config` never holds one.
 """
 
+from bursar.config.guardrails import Budget, Counters, FieldMatch, Limit, PeriodName, Run, Webhook
 from bursar.config.identity import Key, Tags
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.read import digest_of, json_schema, load_config, parse_config
@@ -14,20 +15,27 @@ from bursar.config.serving import DialectName, Ledger, Provider, Relay, Server
 
 __all__ = [
     "Aliases",
+    "Budget",
     "Config",
+    "Counters",
     "DialectName",
+    "FieldMatch",
     "Key",
     "Ledger",
+    "Limit",
     "Name",
+    "PeriodName",
     "Price",
     "Provider",
     "Relay",
+    "Run",
     "Secret",
     "Section",
     "Server",
     "Tags",
     "Unpriced",
     "Usd",
+    "Webhook",
     "digest_of",
     "json_schema",
     "load_config",

@@ -2,6 +2,7 @@
 
 from msgspec import field
 
+from bursar.config.guardrails import Budget, Counters, Limit, Run, Webhook
 from bursar.config.identity import Key, Tags
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.section import Section
@@ -16,6 +17,11 @@ class Config(Section, frozen=True):
     providers: tuple[Provider, ...] = ()
     keys: tuple[Key, ...] = ()
     tags: Tags = field(default_factory=Tags)
+    budgets: tuple[Budget, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    runs: tuple[Run, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    counters: Counters = field(default_factory=Counters)
     prices: tuple[Price, ...] = ()
     aliases: tuple[Aliases, ...] = ()
     unpriced: Unpriced = field(default_factory=Unpriced)
