@@ -19,6 +19,10 @@ class LedgerUnavailable(BursarError):
     """The ledger cannot be read or written right now."""
 
 
+class CountersUnavailable(BursarError):
+    """Nobody can say what is spent and held right now."""
+
+
 class GatewayUnavailable(BursarError):
     """No gateway answers where one was expected."""
 
@@ -44,18 +48,25 @@ REFUSALS: Final[dict[str, int]] = {
     "invalid_key": 401,
     "disabled_key": 401,
     "unpriced_model": 402,
+    "budget_exceeded": 402,
+    "task_budget_exceeded": 402,
+    "cost_ceiling": 402,
     "model_not_allowed": 403,
+    "run_limit": 403,
     "route_not_metered": 404,
     "unknown_provider": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
     "body_too_large": 413,
+    "rate_limited": 429,
+    "concurrency_limited": 429,
     "headers_too_large": 431,
     "internal_error": 500,
     "upstream_unreachable": 502,
     "upstream_invalid": 502,
     "provider_not_configured": 503,
     "ledger_unavailable": 503,
+    "budget_unavailable": 503,
     "shutting_down": 503,
     "upstream_timeout": 504,
 }

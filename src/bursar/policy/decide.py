@@ -1,0 +1,195 @@
+"""The decision about a request: which accounts it needs room in, and how much. Pure; the same inputs decide the same.
+
+`decide` states the claims, counters grant or refuse them together, `refusals` says why not. Nothing here acts.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bursar.clock import US_PER_S, format_us
+from bursar.errors import Refusal
+from bursar.money import format_usd
+from bursar.policy.claims import Account
+from bursar.policy.gates import Gate, Measure
+from bursar.policy.rules import MINUTE_US, BudgetRule, LimitRule, Matched, Rules
+from bursar.policy.runs import Task, run_claims
+
+_LINGER_US = 3600 * US_PER_S
+"""How long an account outlives its window, so that late settlements still find it."""
+
+
+class Ask(Struct, frozen=True):
+    """What a decision depends on besides the rules."""
+
+    at_us: int
+    facts: Mapping[str, str]
+    bound: int | None
+    """The most the request may cost, picodollars; ``None`` when nobody can say."""
+    unbounded: str = ""
+    """Why there is no bound."""
+    tokens: int = 0
+    """The most tokens it may use, input and output."""
+    likely_tokens: int = 0
+    """Tokens it will probably use; what limits by the minute hold."""
+    task: Task | None = None
+    """The agent run it belongs to."""
+
+
+class Decision(Struct, frozen=True):
+    """What a request needs before it may be sent."""
+
+    gates: tuple[Gate, ...] = ()
+    amounts: tuple[int, ...] = ()
+    """What to hold in each gate's account."""
+    notes: tuple[str, ...] = ()
+    """What was decided already, one sentence each."""
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The account of each gate."""
+        return tuple([gate.account for gate in self.gates])
+
+
+NOTHING_TO_HOLD = Decision()
+
+
+def decide(matched: Matched, ask: Ask, rules: Rules) -> Decision:
+    """State the claims of a request.
+
+    Raises Refusal ``unpriced_model`` when a hard budget needs a bound that does not exist, ``cost_ceiling`` when the
+    bound is above a limit's, and those of `run_claims`.
+    """
+    claims: dict[Gate, int] = {}
+    notes: list[str] = []
+    for limit in matched.limits:
+        _check_cost(limit, ask)
+        _claim_limit(limit, ask, rules, claims)
+    if ask.task is not None:
+        claims.update(run_claims(matched.run, ask.task, ask.bound, velocities=rules.velocities))
+    for budget in matched.budgets:
+        rule: BudgetRule | None = budget
+        while rule is not None:
+            claims[_budget_gate(rule, ask, rules)] = _budget_amount(rule, ask, notes)
+            rule = rule.parent
+    if not claims:
+        return NOTHING_TO_HOLD
+    return Decision(tuple(claims), tuple(claims.values()), tuple(notes))
+
+
+def account_name(kind: str, name: str, per: tuple[str, ...], facts: Mapping[str, str]) -> str:
+    """The name of the account that a request with these facts counts against."""
+    if not per:
+        return f"{kind}/{name}"
+    whose = [f"{one}={facts.get(one, '').replace('|', '%7C')}" for one in per]
+    return f"{kind}/{name}|{'|'.join(whose)}"
+
+
+def _budget_amount(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
+    amount = ask.bound if rule.measure == "usd" else ask.tokens
+    if amount is not None:
+        return amount
+    if rule.is_hard:
+        if rule.budget.unpriced == "refuse":
+            raise Refusal(
+                "unpriced_model",
+                f"Budget '{rule.name}' is hard, and the most this request may cost is not known: {ask.unbounded}. "
+                "Add a [[prices]] entry for the model, cap the request, or let the budget admit such requests with "
+                'unpriced = "allow".',
+            )
+        notes.append(f"admitted without a hold in budget '{rule.name}': {ask.unbounded}")
+    return 0
+
+
+def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
+    window = rule.period.window(ask.at_us)
+    account = account_name("budget", rule.name, rule.budget.per, ask.facts)
+    gate = rules.recall(account, window.start_us)
+    if gate is not None:
+        return gate
+    budget = rule.budget
+    limit = rules.limit_of(rule, account, window.start_us)
+    idle_us = None
+    if rule.span_us:
+        idle_us = 2 * rule.span_us + _LINGER_US
+    elif window.end_us is not None:
+        idle_us = window.end_us - window.start_us + _LINGER_US
+    gate = Gate(
+        kind="budget",
+        name=rule.name,
+        measure=rule.measure,
+        account=Account(
+            name=account,
+            window=window.start_us,
+            limit=limit if rule.is_hard else None,
+            span_us=rule.span_us,
+            idle_us=idle_us,
+        ),
+        limit=limit,
+        mode=budget.mode,
+        is_closed=rule.is_closed,
+        when_short=budget.when_short,
+        subject=account.partition("|")[2].replace("|", ", "),
+        resets=_resets(rule, window.end_us),
+        hint=f"ask for a top-up (bursar budgets topup {rule.name})",
+    )
+    rules.remember(gate)
+    return gate
+
+
+def _resets(rule: BudgetRule, end_us: int | None) -> str:
+    if rule.span_us:
+        return ""
+    return "It never resets" if end_us is None else f"It resets at {format_us(end_us)}"
+
+
+def _claim_limit(rule: LimitRule, ask: Ask, rules: Rules, claims: dict[Gate, int]) -> None:
+    limit = rule.limit
+    stem = account_name("limit", rule.name, limit.per, ask.facts)
+    if limit.requests_per_minute is not None:
+        claims[_limit_gate(rule, stem, "requests", limit.requests_per_minute, rules)] = 1
+    if limit.tokens_per_minute is not None:
+        # What alone is more than a minute's worth has to wait for an idle minute, not for ever.
+        amount = min(ask.likely_tokens, limit.tokens_per_minute)
+        claims[_limit_gate(rule, stem, "tokens", limit.tokens_per_minute, rules)] = amount
+    if limit.concurrency is not None:
+        claims[_limit_gate(rule, stem, "concurrency", limit.concurrency, rules)] = 1
+
+
+def _limit_gate(rule: LimitRule, stem: str, measure: Measure, most: int, rules: Rules) -> Gate:
+    account = f"{stem}#{measure}"
+    gate = rules.recall(account, 0)
+    if gate is not None:
+        return gate
+    is_rate = measure != "concurrency"
+    gate = Gate(
+        kind="limit",
+        name=rule.name,
+        measure=measure,
+        account=Account(name=account, limit=most, span_us=MINUTE_US if is_rate else 0, idle_us=_LINGER_US),
+        limit=most,
+        is_closed=rule.limit.on_failure == "closed",
+        subject=stem.partition("|")[2].replace("|", ", "),
+        code="rate_limited" if is_rate else "concurrency_limited",
+        hint="retry then" if is_rate else "retry when others are done",
+    )
+    rules.remember(gate)
+    return gate
+
+
+def _check_cost(rule: LimitRule, ask: Ask) -> None:
+    """Refuse what may cost more than one request may; an unknown cost is no cost below the ceiling."""
+    if rule.max_cost is None:
+        return
+    if ask.bound is None:
+        raise Refusal(
+            "unpriced_model",
+            f"Limit '{rule.name}' caps what a request may cost, and the most this one may cost is not known: "
+            f"{ask.unbounded}.",
+        )
+    if ask.bound > rule.max_cost:
+        raise Refusal(
+            "cost_ceiling",
+            f"This request may cost up to ${format_usd(ask.bound)}; limit '{rule.name}' allows "
+            f"${format_usd(rule.max_cost)} a request. Lower max_tokens, send less, or choose a cheaper model.",
+        )

@@ -1,0 +1,222 @@
+"""Budgets, limits and agent-run rules, compiled once for each configuration and looked up for each request."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from bursar.clock import US_PER_S
+from bursar.config import Budget, Limit, Run
+from bursar.money import parse_usd
+from bursar.policy.gates import Gate, Measure
+from bursar.policy.match import Index
+from bursar.policy.period import Period
+
+MINUTE_US: Final = 60 * US_PER_S
+
+_REMEMBERED: Final = 16_384
+
+DIMENSIONS: Final = (
+    "organisation",
+    "team",
+    "project",
+    "key",
+    "provider",
+    "model",
+    "dialect",
+    "operation",
+    "task_type",
+)
+"""Facts of every request besides its tags; ``model`` is the one asked for."""
+
+
+class Extra(Struct, frozen=True):
+    """A top-up: room added to a budget's limit in one window."""
+
+    budget: str
+    account: str | None
+    """The account it is for; ``None`` = each of the budget's."""
+    window: int
+    amount: int
+    """In the budget's measure."""
+
+
+class BudgetRule(Struct, frozen=True, eq=False):
+    """A budget, ready to be asked."""
+
+    name: str
+    budget: Budget
+    measure: Measure
+    limit: int
+    """Without top-ups, in the budget's measure."""
+    period: Period
+    span_us: int
+    """Length of a rolling period; 0 for any other."""
+    parent: "BudgetRule | None"
+    is_closed: bool
+    """Whether requests are refused while the counters cannot be reached."""
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether what does not fit is refused."""
+        return self.budget.mode == "hard"
+
+
+class LimitRule(Struct, frozen=True, eq=False):
+    """A limit, ready to be asked."""
+
+    name: str
+    limit: Limit
+    max_cost: int | None
+    """Picodollars."""
+
+
+class RunRule(Struct, frozen=True, eq=False):
+    """A rule for agent runs, ready to be asked."""
+
+    run: Run
+    budget: int | None
+    """Picodollars."""
+    max_budget: int | None
+    velocity_floor: int
+
+
+class Matched(Struct, frozen=True):
+    """The rules that apply to one request."""
+
+    budgets: tuple[BudgetRule, ...] = ()
+    limits: tuple[LimitRule, ...] = ()
+    run: RunRule | None = None
+
+
+NO_RULES: Final = Matched()
+
+
+class Rules:
+    """Everything that is configured about spending; immutable, but for the gates it remembers."""
+
+    __slots__ = ("_budgets", "_extras", "_gates", "_limits", "_runs", "by_name", "is_empty", "velocities")
+
+    def __init__(
+        self,
+        *,
+        budgets: Iterable[Budget] = (),
+        limits: Iterable[Limit] = (),
+        runs: Iterable[Run] = (),
+        extras: Iterable[Extra] = (),
+        velocities: Mapping[str, int] | None = None,
+    ) -> None:
+        """Compile; raises ValueError for a rule that contradicts itself, naming it.
+
+        ``velocities`` holds, by task type, the spend in five minutes (picodollars) that is usual at most.
+        """
+        limits, runs = tuple(limits), tuple(runs)
+        compiled = _budgets(budgets)
+        self.by_name: Mapping[str, BudgetRule] = compiled
+        self._budgets = Index((rule.budget.match, rule) for rule in compiled.values())
+        self._limits = Index((rule.limit.match, rule) for rule in _limits(limits))
+        self._runs = Index((rule.run.match, rule) for rule in map(_run, runs))
+        self.is_empty = not (compiled or limits or runs)
+        self._extras: dict[tuple[str, str | None, int], int] = {}
+        for extra in extras:
+            key = (extra.budget, extra.account, extra.window)
+            self._extras[key] = self._extras.get(key, 0) + extra.amount
+        self.velocities = dict(velocities or {})
+        self._gates: dict[tuple[str, int], Gate] = {}
+
+    def matching(self, facts: Mapping[str, str], *, is_run: bool) -> Matched:
+        """The rules for a request with these facts; a budget's envelopes are reached through its `parent`."""
+        if self.is_empty:
+            return NO_RULES
+        runs = self._runs.find(facts) if is_run else ()
+        return Matched(tuple(self._budgets.find(facts)), tuple(self._limits.find(facts)), runs[0] if runs else None)
+
+    def recall(self, account: str, window: int) -> Gate | None:
+        """The gate made earlier for an account in a window."""
+        return self._gates.get((account, window))
+
+    def remember(self, gate: Gate) -> None:
+        """Keep a gate. Memory is bounded by forgetting all at once; a gate can be made again at any time."""
+        if len(self._gates) >= _REMEMBERED:
+            self._gates.clear()
+        self._gates[gate.account.name, gate.account.window] = gate
+
+    def limit_of(self, rule: BudgetRule, account: str, window: int) -> int:
+        """A budget's limit for one account in one window, top-ups included."""
+        extras = self._extras
+        if not extras:
+            return rule.limit
+        return rule.limit + extras.get((rule.name, None, window), 0) + extras.get((rule.name, account, window), 0)
+
+
+def _budgets(budgets: Iterable[Budget]) -> dict[str, BudgetRule]:
+    declared = {}
+    for budget in budgets:
+        if budget.name in declared:
+            raise ValueError(f"two budgets are named '{budget.name}'; names must be unique")
+        if budget.enabled:
+            declared[budget.name] = budget
+    compiled: dict[str, BudgetRule] = {}
+    for name in declared:
+        _compile(name, declared, compiled, below=())
+    return {name: compiled[name] for name in declared}
+
+
+def _compile(
+    name: str, declared: Mapping[str, Budget], compiled: dict[str, BudgetRule], *, below: tuple[str, ...]
+) -> BudgetRule:
+    """Compile a budget and, before it, its envelopes."""
+    if name in compiled:
+        return compiled[name]
+    if name in below:
+        raise ValueError(f"budget '{name}' is its own parent: {' → '.join((*below, name))}")
+    budget = declared[name]
+    parent = None
+    if budget.parent is not None:
+        if budget.parent not in declared:
+            raise ValueError(f"budget '{name}' has the parent '{budget.parent}', which is not an enabled budget")
+        parent = _compile(budget.parent, declared, compiled, below=(*below, name))
+    rule = compiled[name] = _budget(budget, parent)
+    return rule
+
+
+def _budget(budget: Budget, parent: BudgetRule | None) -> BudgetRule:
+    what = f"budget '{budget.name}'"
+    if (budget.limit_usd is None) == (budget.limit_tokens is None):
+        raise ValueError(f"{what} needs one limit: limit_usd or limit_tokens")
+    if (budget.period == "rolling") != (budget.window_s is not None):
+        raise ValueError(f'{what}: window_s belongs to period = "rolling", and that period needs it')
+    if budget.limit_usd is not None:
+        measure: Measure = "usd"
+        limit = int(parse_usd(budget.limit_usd))
+    else:
+        measure, limit = "tokens", budget.limit_tokens or 0
+    if parent is not None and parent.measure != measure:
+        raise ValueError(f"{what} counts {measure} and its parent '{parent.name}' counts {parent.measure}")
+    try:
+        period = Period(budget.period, budget.time_zone)
+    except ValueError as wrong:
+        raise ValueError(f"{what}: {wrong}") from None
+    return BudgetRule(
+        name=budget.name,
+        budget=budget,
+        measure=measure,
+        limit=limit,
+        period=period,
+        span_us=int((budget.window_s or 0) * US_PER_S),
+        parent=parent,
+        is_closed=(budget.mode == "hard") if budget.on_failure is None else budget.on_failure == "closed",
+    )
+
+
+def _limits(limits: Iterable[Limit]) -> Iterable[LimitRule]:
+    for position, limit in enumerate(limits, start=1):
+        yield LimitRule(limit.name or f"limit-{position}", limit, _pico(limit.max_cost_per_request_usd))
+
+
+def _run(run: Run) -> RunRule:
+    return RunRule(run, _pico(run.budget_usd), _pico(run.max_budget_usd), int(parse_usd(run.velocity_floor_usd)))
+
+
+def _pico(usd: str | None) -> int | None:
+    return None if usd is None else int(parse_usd(usd))
