@@ -23,6 +23,10 @@ class CountersUnavailable(BursarError):
     """Nobody can say what is spent and held right now."""
 
 
+class ControlUnavailable(BursarError):
+    """The control state (keys, budgets, alerts) cannot be read or written right now; nothing is known of it."""
+
+
 class GatewayUnavailable(BursarError):
     """No gateway answers where one was expected."""
 
@@ -44,26 +48,33 @@ class Refusal(BursarError):
 REFUSALS: Final[dict[str, int]] = {
     "invalid_request": 400,
     "missing_tags": 400,
+    "output_too_large": 400,
     "missing_key": 401,
     "invalid_key": 401,
     "disabled_key": 401,
+    "expired_key": 401,
     "unpriced_model": 402,
     "budget_exceeded": 402,
     "task_budget_exceeded": 402,
     "cost_ceiling": 402,
     "model_not_allowed": 403,
+    "network_not_allowed": 403,
+    "route_not_allowed": 403,
+    "tag_not_allowed": 403,
     "run_limit": 403,
     "route_not_metered": 404,
     "unknown_provider": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
     "body_too_large": 413,
+    "input_too_large": 413,
     "rate_limited": 429,
     "concurrency_limited": 429,
     "headers_too_large": 431,
     "internal_error": 500,
     "upstream_unreachable": 502,
     "upstream_invalid": 502,
+    "identity_unavailable": 503,
     "provider_not_configured": 503,
     "ledger_unavailable": 503,
     "budget_unavailable": 503,

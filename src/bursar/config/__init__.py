@@ -6,7 +6,7 @@ resolved only by `wiring`, so a parsed `Config` never holds one.
 """
 
 from bursar.config.guardrails import Budget, Counters, FieldMatch, Limit, PeriodName, Run, Webhook
-from bursar.config.identity import Key, Tags
+from bursar.config.identity import Key, KeyGrant, Tags
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.read import digest_of, json_schema, load_config, parse_config
 from bursar.config.root import Config
@@ -21,6 +21,7 @@ __all__ = [
     "DialectName",
     "FieldMatch",
     "Key",
+    "KeyGrant",
     "Ledger",
     "Limit",
     "Name",

@@ -42,6 +42,11 @@ class Server(Section, frozen=True):
     """How long a client connection may stay open without a request, or take to send a request's head."""
     shutdown_grace_s: Positive = 30.0
     """How long calls in flight may finish after SIGTERM before they are cut and recorded as `cut`."""
+    key_grace_s: Annotated[float, Meta(ge=0)] = 300.0
+    """How long virtual keys that were seen before stay valid while the control state cannot be read; then 503."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of proxies in front of the gateway. From them, the caller's address is the last one in
+    `x-forwarded-for` that is none of theirs."""
 
 
 class Relay(Section, frozen=True):

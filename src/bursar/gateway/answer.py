@@ -44,6 +44,11 @@ class Answer:
         """Whether the connection may carry another request after this answer."""
         return self._keep_alive
 
+    def peer(self) -> str | None:
+        """The address of the connection's other end; ``None`` when it has none (a Unix socket) or is gone."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return name[0] if isinstance(name, tuple) else None
+
     def close_after(self) -> None:
         """The connection ends with this answer."""
         self._keep_alive = False

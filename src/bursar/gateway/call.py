@@ -224,6 +224,7 @@ class Call:
             head=self.head,
             own=self.own,
             body=body,
+            peer=self.answer.peer,
         )
         self.gateway.counts.calls += 1
         return Admission(incoming, self.snapshot)

@@ -115,6 +115,11 @@ def provider_credentials(own: Mapping[bytes, bytes], virtual_key: bytes | None) 
     ]
 
 
+def forwarded_for(head: RequestHead) -> list[str]:
+    """The values of `x-forwarded-for`, in order."""
+    return [value.decode("latin-1") for name, value in head.forward if name == b"x-forwarded-for"]
+
+
 class Heads:
     """Remembers sorted heads by their headers.
 

@@ -4,7 +4,7 @@ identify → route → read → tag → bound → decide. Each step either adds 
 `Refusal`; whatever was found by then goes into the refusal's row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -15,12 +15,14 @@ from bursar.catalog.snapshot import Catalog, Match, NoPrice
 from bursar.dialects.base import Endpoint, Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts, Principal
-from bursar.gateway.headers import RequestHead, presented_key
+from bursar.gateway.headers import RequestHead, forwarded_for, presented_key
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Snapshot
 from bursar.gateway.targets import Target, outgoing_headers, outgoing_query
 from bursar.money import Pico
 from bursar.policy.identity import Identity
+from bursar.policy.network import caller_address
+from bursar.policy.scope import Scope
 from bursar.policy.tags import normalise, tag
 from bursar.price import upper_bound
 from bursar.upstream import UpstreamRequest
@@ -43,6 +45,8 @@ class Incoming(Struct, frozen=True):
     own: Mapping[bytes, bytes]
     """The headers that are the call's alone: credentials, length, expectation."""
     body: bytes
+    peer: Callable[[], str | None]
+    """The address of the connection's other end, read only where a key has networks."""
 
 
 class Plan(Struct, frozen=True):
@@ -111,9 +115,16 @@ def admit(admission: Admission) -> Plan:
     presented = presented_key(incoming.own)
     identity = snapshot.keyring.identify(presented)
     admission.principal = identity.principal
+    identity.check(incoming.at_us)
+    scope = identity.scope
+    if scope is not None and scope.networks:
+        forwarded = forwarded_for(incoming.head)
+        scope.check_network(caller_address(incoming.peer(), forwarded, snapshot.keyring.trusted_proxies))
     route = admission.route = snapshot.routes.route(incoming.method, incoming.path)
     request = admission.request = read(route, incoming)
     _tag(admission, identity, request)
+    if scope is not None:
+        _check_scope(admission, scope, route.endpoint, request)
     decisions = _bound(admission, route, request)
     return Plan(
         route=route,
@@ -131,6 +142,13 @@ def read(route: Route, incoming: Incoming) -> Request:
     if request.model is not None and request.model in deployments:
         return msgspec.structs.replace(request, model=deployments[request.model])
     return request
+
+
+def _check_scope(admission: Admission, scope: Scope, endpoint: Endpoint, request: Request) -> None:
+    """Refuse what the key is not made for, once all of it is known, so that the refusal's row is whole."""
+    scope.check_route(endpoint.dialect, endpoint.operation)
+    scope.check_model(request.model, is_needed=endpoint.billable and bool(request.body))
+    scope.check_tags(admission.principal, admission.tags)
 
 
 def _tag(admission: Admission, identity: Identity, request: Request) -> None:

@@ -13,7 +13,8 @@ from bursar.errors import ConfigError
 from bursar.gateway.routes import build_routes
 from bursar.gateway.state import Snapshot
 from bursar.gateway.targets import Target, build_target, default_base_url
-from bursar.policy.identity import build_keyring
+from bursar.policy.identity import Keyring, KeyStore, build_keyring
+from bursar.policy.network import parse_networks
 from bursar.upstream import ClientSettings, Timeouts
 from bursar.wiring.aws import bedrock_signer
 from bursar.wiring.environment import secret
@@ -27,11 +28,18 @@ _LOOPBACK: Final = ("127.", "::1", "localhost")
 
 
 def build_snapshot(
-    config: Config, *, data_dir: Path, environ: Mapping[str, str], clock: Clock, simulator_url: str | None
+    config: Config,
+    *,
+    data_dir: Path,
+    environ: Mapping[str, str],
+    clock: Clock,
+    simulator_url: str | None,
+    key_store: KeyStore | None = None,
 ) -> Snapshot:
     """Everything a call depends on.
 
-    ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``.
+    ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``; ``key_store``
+    holds the keys that are made at run time.
     Raises ConfigError on secrets that cannot be resolved and settings that contradict each other.
     """
     dialects = {name: dialect_for(name) for name in get_args(DialectName)}
@@ -39,14 +47,11 @@ def build_snapshot(
         one.name: _target(one, dialects[one.dialect], environ=environ, clock=clock, simulator_url=simulator_url)
         for one in config.providers
     }
-    try:
-        keyring = build_keyring((key, secret(key.key, environ, what=f"[[keys]] '{key.name}'")) for key in config.keys)
-    except ValueError as same:
-        raise ConfigError(str(same)) from None
+    keyring = _keyring(config, environ, key_store)
     if keyring.is_open and not config.server.host.startswith(_LOOPBACK):
         raise ConfigError(
-            f"server.host is {config.server.host} and there are no [[keys]]: anybody who reaches it could spend. "
-            "Add a key, or listen on 127.0.0.1"
+            f"server.host is {config.server.host} and there are no virtual keys: anybody who reaches it could "
+            "spend. Add one with `bursar keys create` or [[keys]], or listen on 127.0.0.1"
         )
     relay = config.relay
     return Snapshot(
@@ -57,6 +62,22 @@ def build_snapshot(
         routes=build_routes(targets, dialects),
         timeouts=Timeouts(relay.connect_timeout_s, relay.first_byte_timeout_s, relay.idle_timeout_s),
     )
+
+
+def _keyring(config: Config, environ: Mapping[str, str], store: KeyStore | None) -> Keyring:
+    keys = []
+    for key in config.keys:
+        what = f"[[keys]] '{key.name}'"
+        previous = secret(key.previous_key, environ, what=f"{what} previous_key") if key.previous_key else None
+        keys.append((key, secret(key.key, environ, what=what), previous))
+    try:
+        proxies = parse_networks(config.server.trusted_proxies)
+    except ValueError as wrong:
+        raise ConfigError(f"server.trusted_proxies: {wrong}") from None
+    try:
+        return build_keyring(keys, store=store, trusted_proxies=proxies)
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from None
 
 
 def client_settings(config: Config) -> ClientSettings:

@@ -53,7 +53,7 @@ def sections() -> Iterator[tuple[str, type[Section], bool]]:
 
 
 def attribute_docs() -> dict[tuple[str, str], str]:
-    """The docstring under each field, by (struct, field), on one line."""
+    """The docstring under each field, inherited ones included, by (struct, field), on one line."""
     docs: dict[tuple[str, str], str] = {}
     for node in (one for module in _modules() for one in ast.parse(inspect.getsource(module)).body):
         if not isinstance(node, ast.ClassDef):
@@ -63,6 +63,14 @@ def attribute_docs() -> dict[tuple[str, str], str]:
                 text = _text_of(after)
                 if text is not None:
                     docs[node.name, field.target.id] = " ".join(text.split())
+    for _, kind, _ in sections():
+        mine = {
+            name: text
+            for base in reversed(kind.__mro__)
+            for (owner, name), text in docs.items()
+            if owner == base.__name__
+        }
+        docs |= {(kind.__name__, name): text for name, text in mine.items()}
     return docs
 
 
