@@ -10,45 +10,71 @@ from bursar.counters.protocol import Balance, Spot
 from bursar.policy.claims import Account, Hold, Standing, Verdict, bucket_us, free_at
 
 _SWEEP_EVERY_US: Final = 60_000_000
-"""How often forgotten accounts are looked for; each look visits every account."""
+"""How often a look at every account begins, to forget those that nobody uses."""
+
+_SWEEP_SLOTS: Final = 2_000
+"""How many accounts one beat looks at: some hundred microseconds."""
+
+_Key = tuple[str, int]
+"""An account's name and window."""
 
 
 class _Slot:
     """One account in one window."""
 
-    __slots__ = ("buckets", "ends_us", "held", "limit", "opened_us", "pruned_to", "spent")
+    __slots__ = (
+        "bucket_us",
+        "buckets",
+        "held",
+        "idle_us",
+        "limit",
+        "oldest",
+        "opened_us",
+        "span_us",
+        "spent",
+        "used_us",
+    )
 
     def __init__(self, account: Account, at_us: int) -> None:
         self.spent = 0
         self.held = 0
         self.limit = account.limit
-        self.opened_us = at_us
-        self.ends_us: int | None = 0
+        self.opened_us = self.used_us = at_us
+        self.idle_us = account.idle_us
+        self.span_us = account.span_us
+        self.bucket_us = bucket_us(account.span_us)
         self.buckets: dict[int, int] | None = {} if account.span_us else None
         """What was spent, by part of a rolling window; `spent` is their sum."""
-        self.pruned_to = 0
+        self.oldest = 0
+        """Number of the oldest part that still counts."""
 
-    def prune(self, span_us: int, at_us: int) -> None:
-        """Let go of what is entirely older than the window."""
-        buckets = self.buckets
-        if buckets is None:
+    def prune(self, at_us: int) -> None:
+        """Let go of what is entirely older than a rolling window."""
+        oldest = (at_us - self.span_us) // self.bucket_us
+        if self.buckets is None or oldest <= self.oldest:
             return
-        oldest = (at_us - span_us) // bucket_us(span_us)
-        if oldest <= self.pruned_to:
-            return
-        self.pruned_to = oldest
-        for number in [one for one in buckets if one < oldest]:
-            self.spent -= buckets.pop(number)
+        self.oldest = oldest
+        for number in [one for one in self.buckets if one < oldest]:
+            self.spent -= self.buckets.pop(number)
 
-    def add(self, amount: int, span_us: int, at_us: int) -> None:
-        """Count what was spent at an instant, unless the window has passed it already."""
-        buckets = self.buckets
-        if buckets is not None:
-            number = at_us // bucket_us(span_us)
-            if number < self.pruned_to:
+    def add(self, amount: int, number: int) -> None:
+        """Count an amount in a part of a rolling window, unless the window has passed it."""
+        if self.buckets is not None:
+            if number < self.oldest:
                 return
-            buckets[number] = buckets.get(number, 0) + amount
+            self.buckets[number] = self.buckets.get(number, 0) + amount
         self.spent += amount
+
+
+class _Held:
+    """A granted hold: whose it is, and where it counts."""
+
+    __slots__ = ("amounts", "slots", "worker")
+
+    def __init__(self, worker: str, slots: Sequence[_Slot], amounts: Sequence[int]) -> None:
+        self.worker = worker
+        self.slots = slots
+        self.amounts = amounts
 
 
 class MemoryBook:
@@ -56,17 +82,55 @@ class MemoryBook:
 
     def __init__(self, *, lease_us: int) -> None:
         self.lease_us = lease_us
-        self.slots: dict[tuple[str, int], _Slot] = {}
-        self.holds: dict[str, tuple[str, Hold]] = {}
-        """Holder and hold by its id."""
+        self.slots: dict[_Key, _Slot] = {}
+        self.holds: dict[str, _Held] = {}
+        """By the hold's id."""
         self.alive_until_us: dict[str, int] = {}
-        self.seeds: dict[tuple[str, int], dict[int, int]] = {}
-        """What was stated by `seed`, by account and window, then by part."""
+        """By worker."""
+        self.seeds: dict[_Key, dict[int, int]] = {}
+        """What was stated by `seed`, by account and then by part."""
         self.swept_us = 0
+        self.to_sweep: list[_Key] = []
+
+    def fresh(self, account: Account, at_us: int) -> _Slot:
+        """A slot that is not kept yet."""
+        slot = _Slot(account, at_us)
+        for number, amount in self.seeds.get((account.name, account.window), {}).items():
+            slot.add(amount, number)
+        slot.prune(at_us)
+        return slot
+
+    def release(self, hold_id: str) -> _Held | None:
+        """Take a hold away; ``None`` when it was never granted or its lease has ended."""
+        held = self.holds.pop(hold_id, None)
+        if held is not None:
+            for slot, amount in zip(held.slots, held.amounts, strict=True):
+                slot.held -= amount
+        return held
+
+    def sweep(self, at_us: int) -> None:
+        """Forget some of the accounts that have been idle for as long as they say."""
+        if not self.to_sweep:
+            if at_us - self.swept_us <= _SWEEP_EVERY_US:
+                return
+            self.swept_us = at_us
+            self.to_sweep = list(self.slots)
+        looked_at, self.to_sweep = self.to_sweep[-_SWEEP_SLOTS:], self.to_sweep[:-_SWEEP_SLOTS]
+        idle = [key for key in looked_at if self._is_idle(key, at_us)]
+        if idle:
+            # A hold of nothing is no sign of life in `held`, and its settlement must find the slot it knows.
+            busy = {id(slot) for held in self.holds.values() for slot in held.slots}
+            for key in idle:
+                if id(self.slots[key]) not in busy:
+                    del self.slots[key]
+
+    def _is_idle(self, key: _Key, at_us: int) -> bool:
+        slot = self.slots[key]
+        return slot.idle_us is not None and slot.used_us + slot.idle_us < at_us
 
 
 class MemoryCounters:
-    """One holder's access to a book."""
+    """One worker's access to a book."""
 
     trouble: str | None = None
 
@@ -77,121 +141,123 @@ class MemoryCounters:
     def reserve(self, hold: Hold) -> Verdict:
         """Hold every amount or none."""
         at_us = hold.at_us
-        slots = [self._slot(account, at_us) for account in hold.accounts]
-        used, limits, short = [], [], []
-        for position, (account, amount) in enumerate(zip(hold.accounts, hold.amounts, strict=True)):
-            slot = slots[position]
+        slots: list[_Slot] = []
+        used: list[int] = []
+        limits: list[int | None] = []
+        short: list[int] = []
+        opened: dict[_Key, _Slot] = {}
+        find = self._book.slots.get
+        for account, amount in zip(hold.accounts, hold.amounts, strict=True):
+            slot = find((account.name, account.window))
+            if slot is None:
+                slot = opened[account.name, account.window] = self._book.fresh(account, at_us)
+            elif slot.buckets is not None:
+                slot.prune(at_us)
             limit = slot.limit if account.keeps_limit else account.limit
             total = slot.spent + slot.held + amount
             if amount and (
                 (limit is not None and total > limit)
                 or (account.max_age_us is not None and at_us - slot.opened_us > account.max_age_us)
             ):
-                short.append(position)
+                short.append(len(slots))
+            slots.append(slot)
             used.append(total)
             limits.append(limit)
         if short:
-            return Verdict(short=tuple(short), standings=tuple(map(_standing, hold.accounts, hold.amounts, slots)))
-        for account, amount, slot in zip(hold.accounts, hold.amounts, slots, strict=True):
-            slot.held += amount
-            if account.idle_us is None:
-                slot.ends_us = None
-            elif slot.ends_us is not None:
-                slot.ends_us = max(slot.ends_us, at_us + account.idle_us)
-        self._book.holds[hold.id] = (self._worker, hold)
-        return Verdict(used=tuple(used), limits=tuple(limits))
+            return _refused(hold, slots, short)
+        if opened:
+            self._book.slots.update(opened)
+        self._keep(hold, slots)
+        return Verdict(tuple(used), tuple(limits))
 
     def settle(self, hold: Hold, amounts: Sequence[int]) -> None:
         """Replace a hold by what was really used."""
-        self._release(hold.id)
-        for account, amount in zip(hold.accounts, amounts, strict=True):
+        held = self._book.release(hold.id)
+        slots = self._open(hold) if held is None else held.slots
+        for slot, amount in zip(slots, amounts, strict=True):
             if amount:
-                self._slot(account, hold.at_us).add(amount, account.span_us, hold.at_us)
+                slot.add(amount, hold.at_us // slot.bucket_us)
 
     def balances(self, accounts: Collection[Account], *, at_us: int) -> Sequence[Balance]:
         """How accounts stand."""
         found = []
         for account in accounts:
-            slot = self._book.slots.get((account.name, account.window)) or self._fresh(account, at_us)
-            slot.prune(account.span_us, at_us)
+            slot = self._book.slots.get((account.name, account.window)) or self._book.fresh(account, at_us)
+            slot.prune(at_us)
             found.append(Balance(slot.spent, slot.held))
         return found
 
     def seed(self, spent: Mapping[Spot, int]) -> None:
         """State what calls from before the counting began have spent."""
         book = self._book
-        seeds: dict[tuple[str, int], dict[int, int]] = {}
+        seeds: dict[_Key, dict[int, int]] = {}
         for spot, amount in spent.items():
             seeds.setdefault((spot.account, spot.window), {})[spot.bucket] = amount
         before, book.seeds = book.seeds, seeds
-        for key, slot in book.slots.items():
-            _reseed(slot, before.get(key, {}), seeds.get(key, {}))
+        for key in before.keys() | seeds.keys():
+            slot = book.slots.get(key)
+            if slot is not None:
+                _reseed(slot, before.get(key, {}), seeds.get(key, {}))
 
     def beat(self, *, at_us: int) -> None:
         """Say that this worker lives; return what dead ones held; forget accounts that nobody uses any more."""
         book = self._book
         book.alive_until_us[self._worker] = at_us + book.lease_us
-        dead = {name for name, until_us in book.alive_until_us.items() if until_us < at_us}
-        if dead:
-            for hold_id in [one for one, (holder, _) in book.holds.items() if holder in dead]:
-                self._release(hold_id)
-            for name in dead:
-                del book.alive_until_us[name]
-        if at_us - book.swept_us > _SWEEP_EVERY_US:
-            book.swept_us = at_us
-            gone = [key for key, slot in book.slots.items() if _is_over(slot, at_us)]
-            for key in gone:
-                del book.slots[key]
+        for worker in [one for one, until_us in book.alive_until_us.items() if until_us < at_us]:
+            self._bury(worker)
+        book.sweep(at_us)
 
     def close(self) -> None:
         """Return everything this worker holds."""
-        for hold_id in [one for one, (holder, _) in self._book.holds.items() if holder == self._worker]:
-            self._release(hold_id)
-        self._book.alive_until_us.pop(self._worker, None)
+        self._bury(self._worker)
 
-    def _slot(self, account: Account, at_us: int) -> _Slot:
-        key = (account.name, account.window)
-        slot = self._book.slots.get(key)
-        if slot is None:
-            slot = self._book.slots[key] = self._fresh(account, at_us)
-        if account.span_us:
-            slot.prune(account.span_us, at_us)
-        return slot
+    def _keep(self, hold: Hold, slots: list[_Slot]) -> None:
+        """Enter a granted hold."""
+        book, at_us = self._book, hold.at_us
+        for slot, amount in zip(slots, hold.amounts, strict=True):
+            slot.held += amount
+            if at_us > slot.used_us:  # noqa: PLR1730 - a call of max() takes three times as long
+                slot.used_us = at_us
+        book.holds[hold.id] = _Held(self._worker, slots, hold.amounts)
+        # Whoever holds something has a lease, lest a hold outlives a worker that died before its first beat.
+        if book.alive_until_us.get(self._worker, -1) < at_us:
+            book.alive_until_us[self._worker] = at_us + book.lease_us
 
-    def _fresh(self, account: Account, at_us: int) -> _Slot:
-        slot = _Slot(account, at_us)
-        _reseed(slot, {}, self._book.seeds.get((account.name, account.window), {}))
-        return slot
+    def _open(self, hold: Hold) -> list[_Slot]:
+        """The slots of a hold that was not granted or has ended, made where they are not there."""
+        book = self._book
+        slots = []
+        for account in hold.accounts:
+            key = (account.name, account.window)
+            slot = book.slots.get(key)
+            if slot is None:
+                slot = book.slots[key] = book.fresh(account, hold.at_us)
+            slots.append(slot)
+        return slots
 
-    def _release(self, hold_id: str) -> None:
-        held = self._book.holds.pop(hold_id, None)
-        if held is None:
-            return
-        _, hold = held
-        for account, amount in zip(hold.accounts, hold.amounts, strict=True):
-            slot = self._book.slots.get((account.name, account.window))
-            if slot is not None:
-                slot.held -= amount
+    def _bury(self, worker: str) -> None:
+        book = self._book
+        for hold_id in [one for one, held in book.holds.items() if held.worker == worker]:
+            book.release(hold_id)
+        book.alive_until_us.pop(worker, None)
 
 
-def _standing(account: Account, amount: int, slot: _Slot) -> Standing:
-    limit = slot.limit if account.keeps_limit else account.limit
-    free_us = None
-    if limit is not None and slot.buckets is not None:
-        excess = slot.spent + slot.held + amount - limit
-        free_us = free_at(tuple(slot.buckets.items()), span_us=account.span_us, excess=excess)
-    return Standing(spent=slot.spent, held=slot.held, limit=limit, opened_us=slot.opened_us, free_us=free_us)
+def _refused(hold: Hold, slots: Sequence[_Slot], short: Sequence[int]) -> Verdict:
+    """Say how every claim found its account. Nothing changes, but that accounts which are asked for stay known."""
+    standings = []
+    for account, amount, slot in zip(hold.accounts, hold.amounts, slots, strict=True):
+        limit = slot.limit if account.keeps_limit else account.limit
+        free_us = None
+        excess = 0 if limit is None else slot.spent + slot.held + amount - limit
+        if excess > 0 and slot.buckets is not None:
+            free_us = free_at(tuple(slot.buckets.items()), span_us=slot.span_us, excess=excess)
+        slot.used_us = max(slot.used_us, hold.at_us)
+        standings.append(
+            Standing(spent=slot.spent, held=slot.held, limit=limit, opened_us=slot.opened_us, free_us=free_us)
+        )
+    return Verdict(short=tuple(short), standings=tuple(standings))
 
 
 def _reseed(slot: _Slot, before: Mapping[int, int], after: Mapping[int, int]) -> None:
-    for bucket in before.keys() | after.keys():
-        change = after.get(bucket, 0) - before.get(bucket, 0)
-        if slot.buckets is not None:
-            if bucket < slot.pruned_to:
-                continue
-            slot.buckets[bucket] = slot.buckets.get(bucket, 0) + change
-        slot.spent += change
-
-
-def _is_over(slot: _Slot, at_us: int) -> bool:
-    return slot.ends_us is not None and slot.ends_us < at_us and not slot.held
+    for number in before.keys() | after.keys():
+        slot.add(after.get(number, 0) - before.get(number, 0), number)

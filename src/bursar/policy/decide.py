@@ -3,7 +3,7 @@
 `decide` states the claims, counters grant or refuse them together, `refusals` says why not. Nothing here acts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -12,7 +12,8 @@ from bursar.errors import Refusal
 from bursar.money import format_usd
 from bursar.policy.claims import Account
 from bursar.policy.gates import Gate, Measure
-from bursar.policy.rules import MINUTE_US, BudgetRule, LimitRule, Matched, Rules
+from bursar.policy.period import Window
+from bursar.policy.rules import MINUTE_US, BudgetRule, LimitRule, Made, Matched, Rules, Whose
 from bursar.policy.runs import Task, run_claims
 
 _LINGER_US = 3600 * US_PER_S
@@ -70,25 +71,46 @@ def decide(matched: Matched, ask: Ask, rules: Rules) -> Decision:
     for budget in matched.budgets:
         rule: BudgetRule | None = budget
         while rule is not None:
-            claims[_budget_gate(rule, ask, rules)] = _budget_amount(rule, ask, notes)
+            amount = ask.bound if rule.measure == "usd" else ask.tokens
+            claims[_budget_gate(rule, ask, rules)] = _unbounded(rule, ask, notes) if amount is None else amount
             rule = rule.parent
     if not claims:
         return NOTHING_TO_HOLD
     return Decision(tuple(claims), tuple(claims.values()), tuple(notes))
 
 
-def account_name(kind: str, name: str, per: tuple[str, ...], facts: Mapping[str, str]) -> str:
-    """The name of the account that a request with these facts counts against."""
+def account_name(stem: str, per: tuple[str, ...], whose: Whose) -> str:
+    """The name of the account of a rule's ``per`` dimensions with these values."""
     if not per:
-        return f"{kind}/{name}"
-    whose = [f"{one}={facts.get(one, '').replace('|', '%7C')}" for one in per]
-    return f"{kind}/{name}|{'|'.join(whose)}"
+        return stem
+    values = (whose,) if isinstance(whose, str) else whose
+    named = [f"{name}={_escaped(value)}" for name, value in zip(per, values, strict=True)]
+    return f"{stem}|{'|'.join(named)}"
 
 
-def _budget_amount(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
-    amount = ask.bound if rule.measure == "usd" else ask.tokens
-    if amount is not None:
-        return amount
+def budget_account(rule: BudgetRule, whose: Whose) -> str:
+    """The name of a budget's account.
+
+    It names what is counted and over which rolling window, so that a budget that is changed to another measure or
+    window counts anew instead of reading its old account wrongly.
+    """
+    span = f"/{rule.budget.window_s:g}s" if rule.span_us else ""
+    return account_name(f"budget/{rule.name}#{rule.measure}{span}", rule.budget.per, whose)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("%", "%25").replace("|", "%7C")
+
+
+def whose_of(per: tuple[str, ...], facts: Mapping[str, str]) -> Whose:
+    """Whose account a request with these facts counts against."""
+    if len(per) == 1:
+        return facts.get(per[0], "")
+    return tuple([facts.get(one, "") for one in per]) if per else ()
+
+
+def _unbounded(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
+    """What to hold where the most a request may cost is not known."""
     if rule.is_hard:
         if rule.budget.unpriced == "refuse":
             raise Refusal(
@@ -102,11 +124,18 @@ def _budget_amount(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
 
 
 def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
+    per = rule.budget.per
+    whose = whose_of(per, ask.facts) if per else ()
     window = rule.period.window(ask.at_us)
-    account = account_name("budget", rule.name, rule.budget.per, ask.facts)
-    gate = rules.recall(account, window.start_us)
-    if gate is not None:
-        return gate
+    made = rules.recall(rule, whose)
+    if made is None or made.window is not window:
+        made = Made((_made_budget_gate(rule, whose, window, rules),), window)
+        rules.remember(rule, whose, made)
+    return made.gates[0]
+
+
+def _made_budget_gate(rule: BudgetRule, whose: Whose, window: Window, rules: Rules) -> Gate:
+    account = budget_account(rule, whose)
     budget = rule.budget
     limit = rules.limit_of(rule, account, window.start_us)
     idle_us = None
@@ -114,7 +143,7 @@ def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
         idle_us = 2 * rule.span_us + _LINGER_US
     elif window.end_us is not None:
         idle_us = window.end_us - window.start_us + _LINGER_US
-    gate = Gate(
+    return Gate(
         kind="budget",
         name=rule.name,
         measure=rule.measure,
@@ -133,8 +162,6 @@ def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
         resets=_resets(rule, window.end_us),
         hint=f"ask for a top-up (bursar budgets topup {rule.name})",
     )
-    rules.remember(gate)
-    return gate
 
 
 def _resets(rule: BudgetRule, end_us: int | None) -> str:
@@ -144,37 +171,40 @@ def _resets(rule: BudgetRule, end_us: int | None) -> str:
 
 
 def _claim_limit(rule: LimitRule, ask: Ask, rules: Rules, claims: dict[Gate, int]) -> None:
-    limit = rule.limit
-    stem = account_name("limit", rule.name, limit.per, ask.facts)
-    if limit.requests_per_minute is not None:
-        claims[_limit_gate(rule, stem, "requests", limit.requests_per_minute, rules)] = 1
-    if limit.tokens_per_minute is not None:
+    per = rule.limit.per
+    whose = whose_of(per, ask.facts) if per else ()
+    made = rules.recall(rule, whose)
+    if made is None:
+        made = Made(tuple(_limit_gates(rule, account_name(f"limit/{rule.name}", per, whose))))
+        rules.remember(rule, whose, made)
+    for gate in made.gates:
         # What alone is more than a minute's worth has to wait for an idle minute, not for ever.
-        amount = min(ask.likely_tokens, limit.tokens_per_minute)
-        claims[_limit_gate(rule, stem, "tokens", limit.tokens_per_minute, rules)] = amount
+        claims[gate] = min(ask.likely_tokens, gate.limit) if gate.measure == "tokens" else 1
+
+
+def _limit_gates(rule: LimitRule, stem: str) -> Iterator[Gate]:
+    limit = rule.limit
+    if limit.requests_per_minute is not None:
+        yield _limit_gate(rule, stem, "requests", limit.requests_per_minute)
+    if limit.tokens_per_minute is not None:
+        yield _limit_gate(rule, stem, "tokens", limit.tokens_per_minute)
     if limit.concurrency is not None:
-        claims[_limit_gate(rule, stem, "concurrency", limit.concurrency, rules)] = 1
+        yield _limit_gate(rule, stem, "concurrency", limit.concurrency)
 
 
-def _limit_gate(rule: LimitRule, stem: str, measure: Measure, most: int, rules: Rules) -> Gate:
-    account = f"{stem}#{measure}"
-    gate = rules.recall(account, 0)
-    if gate is not None:
-        return gate
+def _limit_gate(rule: LimitRule, stem: str, measure: Measure, most: int) -> Gate:
     is_rate = measure != "concurrency"
-    gate = Gate(
+    return Gate(
         kind="limit",
         name=rule.name,
         measure=measure,
-        account=Account(name=account, limit=most, span_us=MINUTE_US if is_rate else 0, idle_us=_LINGER_US),
+        account=Account(name=f"{stem}#{measure}", limit=most, span_us=MINUTE_US if is_rate else 0, idle_us=_LINGER_US),
         limit=most,
         is_closed=rule.limit.on_failure == "closed",
         subject=stem.partition("|")[2].replace("|", ", "),
         code="rate_limited" if is_rate else "concurrency_limited",
         hint="retry then" if is_rate else "retry when others are done",
     )
-    rules.remember(gate)
-    return gate
 
 
 def _check_cost(rule: LimitRule, ask: Ask) -> None:

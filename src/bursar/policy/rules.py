@@ -10,11 +10,12 @@ from bursar.config import Budget, Limit, Run
 from bursar.money import parse_usd
 from bursar.policy.gates import Gate, Measure
 from bursar.policy.match import Index
-from bursar.policy.period import Period
+from bursar.policy.period import ALWAYS, Period, Window
 
 MINUTE_US: Final = 60 * US_PER_S
 
 _REMEMBERED: Final = 16_384
+"""Gates kept for later requests; some ten megabytes."""
 
 DIMENSIONS: Final = (
     "organisation",
@@ -81,6 +82,17 @@ class RunRule(Struct, frozen=True, eq=False):
     velocity_floor: int
 
 
+class Made(Struct, frozen=True):
+    """The gates of one rule for one account, in the window they hold for."""
+
+    gates: tuple[Gate, ...]
+    window: Window = ALWAYS
+
+
+Whose = str | tuple[str, ...]
+"""The values of a rule's ``per`` dimensions: a single one as it is, several or none as a tuple."""
+
+
 class Matched(Struct, frozen=True):
     """The rules that apply to one request."""
 
@@ -95,7 +107,17 @@ NO_RULES: Final = Matched()
 class Rules:
     """Everything that is configured about spending; immutable, but for the gates it remembers."""
 
-    __slots__ = ("_budgets", "_extras", "_gates", "_limits", "_runs", "by_name", "is_empty", "velocities")
+    __slots__ = (
+        "_budgets",
+        "_extras",
+        "_gates",
+        "_limits",
+        "_remembered",
+        "_runs",
+        "by_name",
+        "is_empty",
+        "velocities",
+    )
 
     def __init__(
         self,
@@ -122,7 +144,8 @@ class Rules:
             key = (extra.budget, extra.account, extra.window)
             self._extras[key] = self._extras.get(key, 0) + extra.amount
         self.velocities = dict(velocities or {})
-        self._gates: dict[tuple[str, int], Gate] = {}
+        self._gates: dict[BudgetRule | LimitRule, dict[Whose, Made]] = {}
+        self._remembered = 0
 
     def matching(self, facts: Mapping[str, str], *, is_run: bool) -> Matched:
         """The rules for a request with these facts; a budget's envelopes are reached through its `parent`."""
@@ -131,15 +154,18 @@ class Rules:
         runs = self._runs.find(facts) if is_run else ()
         return Matched(tuple(self._budgets.find(facts)), tuple(self._limits.find(facts)), runs[0] if runs else None)
 
-    def recall(self, account: str, window: int) -> Gate | None:
-        """The gate made earlier for an account in a window."""
-        return self._gates.get((account, window))
+    def recall(self, rule: BudgetRule | LimitRule, whose: Whose) -> Made | None:
+        """The gates made last for a rule's account of these values."""
+        made = self._gates.get(rule)
+        return None if made is None else made.get(whose)
 
-    def remember(self, gate: Gate) -> None:
-        """Keep a gate. Memory is bounded by forgetting all at once; a gate can be made again at any time."""
-        if len(self._gates) >= _REMEMBERED:
+    def remember(self, rule: BudgetRule | LimitRule, whose: Whose, made: Made) -> None:
+        """Keep gates. Memory is bounded by forgetting all at once; a gate can be made again at any time."""
+        if self._remembered >= _REMEMBERED:
             self._gates.clear()
-        self._gates[gate.account.name, gate.account.window] = gate
+            self._remembered = 0
+        self._remembered += len(made.gates)
+        self._gates.setdefault(rule, {})[whose] = made
 
     def limit_of(self, rule: BudgetRule, account: str, window: int) -> int:
         """A budget's limit for one account in one window, top-ups included."""
