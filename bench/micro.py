@@ -25,6 +25,7 @@ from bursar.clock import SystemClock
 from bursar.config import parse_config
 from bursar.dialects.base import Request
 from bursar.events import Opened, Settled
+from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.gateway.protocol import protocol_class
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Gateway, Snapshot
@@ -179,7 +180,15 @@ def whole_call(snapshot: Snapshot, recorder: Any) -> Work:
     answer = answer_body()
     client: Any = ReadyClient(answer_head("application/json", f"content-length: {len(answer)}") + answer)
     loop = asyncio.get_running_loop()
-    gateway = Gateway(snapshot=snapshot, recorder=recorder, client=client, clock=SystemClock(), loop=loop)
+    gateway = Gateway(
+        worker="w1-bench",
+        snapshot=snapshot,
+        recorder=recorder,
+        client=client,
+        counters=MemoryCounters(MemoryBook(lease_us=30_000_000), "w1-bench"),
+        clock=SystemClock(),
+        loop=loop,
+    )
     config = uvicorn.Config(_no_app, log_config=None, ws="none", lifespan="off")
     config.load()
     protocol: Any = protocol_class(gateway)(config, uvicorn.server.ServerState(), {})

@@ -93,6 +93,10 @@ _FIRST_OUTPUT: Final = int(Meter.OUTPUT_TEXT)
 _LAST_OUTPUT: Final = int(Meter.OUTPUT_VIDEO)
 
 
+TOKEN_METERS: Final = INPUT_TOKEN_METERS | CACHE_WRITE_METERS | OUTPUT_TOKEN_METERS
+"""Every meter that counts tokens."""
+
+
 class Usage(Struct, frozen=True, array_like=True):
     """An immutable vector of positive whole quantities by meter; build it with `usage_of`."""
 
@@ -149,6 +153,11 @@ def usage_of(quantities: Mapping[Meter, int] | Iterable[tuple[Meter, int]]) -> U
             counts.append((int(meter), quantity))
     counts.sort()
     return Usage(tuple(counts))
+
+
+def tokens_of(counts: Iterable[tuple[int, int]]) -> int:
+    """All tokens among (meter, quantity) pairs, input and output."""
+    return sum([quantity for meter, quantity in counts if meter in TOKEN_METERS])
 
 
 def meter_named(label: str) -> Meter:

@@ -19,6 +19,7 @@ from bursar.gateway.state import Gateway
 from bursar.ledger.client import AsyncLedgerClient
 from bursar.upstream import UpstreamClient
 from bursar.wiring.build import build_snapshot, client_settings
+from bursar.wiring.counting import open_counters
 
 
 class MemoryRecorder:
@@ -118,7 +119,15 @@ class GatewayThread:
             self.config, data_dir=self._folder, environ=self._environ, clock=clock, simulator_url=None
         )
         client = UpstreamClient(self.loop, client_settings(self.config))
-        self.gateway = Gateway(snapshot=snapshot, recorder=self.recorder, client=client, clock=clock, loop=self.loop)
+        self.gateway = Gateway(
+            worker="w1-test",
+            snapshot=snapshot,
+            recorder=self.recorder,
+            client=client,
+            counters=open_counters(self.config, worker="w1-test", clock=clock),
+            clock=clock,
+            loop=self.loop,
+        )
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = listener.getsockname()[1]
         app = create_app(gateway=self.gateway, ledger=AsyncLedgerClient(self._folder), data_dir=self._folder)

@@ -7,13 +7,13 @@ import os
 import pytest
 import uvloop
 
+from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.gateway.state import Gateway
-from bursar.simulator.settings import SimulatorSettings
 from bursar.upstream import ClientSettings, UpstreamClient
 from bursar.wiring import reload
-from bursar.wiring.environment import read_config, with_overrides
+from bursar.wiring.environment import Overrides
+from bursar.wiring.options import ServeOptions
 from bursar.wiring.reload import Reloader
-from bursar.wiring.serve import ServeOptions
 from support.gateway import MemoryRecorder
 from support.ledger_records import FixedClock
 from support.snapshots import provider, snapshot_of
@@ -31,25 +31,24 @@ class Running:
         self.path.write_text(OPENAI)
         self.clock = FixedClock()
 
-        def read():
-            return with_overrides(read_config(self.path, ENVIRON)[0], host=None, port=port, data=None)
-
         options = ServeOptions(
-            read=read,
+            path=self.path,
             config_path=self.path,
             data_dir=folder / "data",
             environ=ENVIRON,
-            simulator=SimulatorSettings(),
+            overrides=Overrides(port=port),
         )
         self.gateway = Gateway(
+            worker="w1-test",
             snapshot=snapshot_of(OPENAI, folder / "data", environ=ENVIRON),
             recorder=MemoryRecorder(),
             client=UpstreamClient(loop, ClientSettings()),
+            counters=MemoryCounters(MemoryBook(lease_us=1_000_000), "w1-test"),
             clock=self.clock,
             loop=loop,
         )
         if port is not None:
-            self.gateway.snapshot = self.snapshot_with(read())
+            self.gateway.snapshot = self.snapshot_with(options.read())
         self.reloader = Reloader(options, self.gateway, simulator_url=None)
 
     def snapshot_with(self, config):

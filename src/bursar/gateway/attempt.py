@@ -14,6 +14,7 @@ from bursar.events import CallFacts, Opened, Outcome, PriceStatus, Settled, Timi
 from bursar.gateway.answer import Answer
 from bursar.gateway.encoding import decoded
 from bursar.gateway.headers import Header, HeaderText, returned
+from bursar.gateway.holding import Holding
 from bursar.gateway.pipeline import Plan
 from bursar.gateway.settle import NOTHING, Ending, bill_once, settle
 from bursar.gateway.state import Gateway, Snapshot
@@ -92,6 +93,7 @@ class Attempt:
         "_first_byte_us",
         "_has_client",
         "_head_headers",
+        "_holding",
         "_is_settled",
         "_last_byte_us",
         "_notes",
@@ -106,10 +108,11 @@ class Attempt:
         "number",
     )
 
-    def __init__(self, call: Parent, plan: Plan, number: int) -> None:
+    def __init__(self, call: Parent, plan: Plan, number: int, holding: Holding | None = None) -> None:
         self._call = call
         self._answer = call.answer
         self._plan = plan
+        self._holding = holding
         self.number = number
         self.facts: CallFacts = plan.facts if number == 1 else msgspec.structs.replace(plan.facts, attempt=number)
         self._exchange: Exchange | None = None
@@ -129,7 +132,7 @@ class Attempt:
         self._drain_until_us: int | None = None
         self._drain_bytes = 0
         self._paused_since_us: int | None = None
-        self._notes: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = () if holding is None else holding.notes
 
     def open(self) -> None:
         """State in the spool that a provider is about to be asked; raises LedgerUnavailable."""
@@ -285,7 +288,7 @@ class Attempt:
     def _begin(self, length: int | None) -> None:
         if self._has_client:
             model = self._plan.request.model
-            headers = returned(self._head_headers) + self._call.own_headers()
+            headers = returned(self._head_headers) + self._call.own_headers() + self._guard_headers(None)
             if model:
                 headers.append((b"x-bursar-model", _header_text(model)))
             self._answer.begin(self._status or 502, headers, length)
@@ -307,6 +310,7 @@ class Attempt:
         if self._buffer is not None:
             body = self._buffer[0] if len(self._buffer) == 1 and not tail else b"".join((*self._buffer, tail))
             headers = returned(self._head_headers) + self._call.own_headers() + cost_headers(row)
+            headers += self._guard_headers(row)
             answer.whole(self._status or 502, headers, body)
             return
         if tail:
@@ -314,6 +318,17 @@ class Attempt:
         if self._comments_cost:
             answer.send(cost_comment(row))
         answer.end()
+
+    def _guard_headers(self, row: Settled | None) -> list[Header]:
+        """What the client is told about its budgets; ``row`` when the attempt is settled."""
+        holding, cap = self._holding, self._plan.output_cap
+        headers = []
+        left = None if holding is None else holding.remaining(row)
+        if left is not None:
+            headers.append((b"x-bursar-budget-remaining-usd", format_usd(left).encode("ascii")))
+        if cap is not None:
+            headers.append((b"x-bursar-max-output-tokens", b"%d" % cap))
+        return headers
 
     def _settle(self, reading: Reading, outcome: Outcome, *, error: str | None) -> Settled:
         self._is_settled = True
@@ -334,9 +349,15 @@ class Attempt:
             catalog=call.snapshot.catalog,
             decisions=plan.decisions + self._notes if self._notes else plan.decisions,
         )
+        counted = row
         if reading.once is not None:
             row, billing = bill_once(row, reading.once)
+            counted = billing if call.gateway.bills(billing.facts.call_id) else row
             call.gateway.recorder.append(billing)
+        if self._holding is not None:
+            # Before the row: should the process die in between, too much is counted until the next start, not too
+            # little.
+            self._holding.settle(counted)
         call.gateway.recorder.append(row)
         counts = call.gateway.counts
         counts.outcome(outcome.value)

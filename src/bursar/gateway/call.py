@@ -9,19 +9,25 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
+import msgspec
+
 from bursar.clock import Clock
 from bursar.errors import LedgerUnavailable, Refusal
 from bursar.events import Outcome
 from bursar.gateway.answer import Answer
 from bursar.gateway.attempt import Attempt
 from bursar.gateway.headers import RequestHead
-from bursar.gateway.pipeline import Admission, Incoming, Plan, admit
+from bursar.gateway.holding import Holding, NoRoom, hold
+from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, shrunk
 from bursar.gateway.settle import refuse
 from bursar.gateway.state import Gateway, Snapshot
 
 _REQUEST_ID: Final = b"x-bursar-request-id"
 
 log = logging.getLogger("bursar.gateway")
+
+MOST_SHRINKS: Final = 3
+"""How often a request's output cap is lowered before it is refused: others may take the room in between."""
 
 STALE_RETRIES: Final = 2
 """How often a call may start over because a pooled connection turned out to be dead."""
@@ -31,12 +37,14 @@ class Call:
     """The life of one request."""
 
     __slots__ = (
+        "_admission",
         "_attempt",
         "_body",
         "_body_bytes",
         "_deadline_us",
         "_on_answered",
         "_plan",
+        "_shrinks",
         "admitted_us",
         "answer",
         "at_us",
@@ -79,7 +87,9 @@ class Call:
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._deadline_us = self.admitted_us + int(self.snapshot.config.server.body_timeout_s * 1_000_000)
+        self._admission: Admission | None = None
         self._plan: Plan | None = None
+        self._shrinks = 0
         self._attempt: Attempt | None = None
         self._on_answered: Callable[[], None] = _nothing
 
@@ -120,7 +130,7 @@ class Call:
         self.is_receiving = False
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
-        admission = self._admission(body)
+        admission = self._admission = self._admit(body)
         try:
             if self.gateway.is_draining:
                 raise Refusal(  # noqa: TRY301 - refused like every other step of admission
@@ -134,8 +144,9 @@ class Call:
             log.exception("call %s could not be admitted", self.call_id)
             self._refuse(admission, Refusal("internal_error", "This gateway failed on this request; it was not sent."))
             return
+        self.gateway.counts.untagged += admission.is_untagged
         self._plan = plan
-        self._open(plan, number=1)
+        self._reserve(plan, 1)
 
     # While a provider works on it.
 
@@ -180,7 +191,7 @@ class Call:
         plan, attempt = self._plan, self._attempt
         if plan is None or attempt is None or self.is_answered or attempt.number > STALE_RETRIES:
             return False
-        self._open(plan, number=attempt.number + 1)
+        self._reserve(plan, attempt.number + 1)
         return True
 
     def finished(self) -> None:
@@ -203,18 +214,62 @@ class Call:
         """The response headers every answer of this call carries."""
         return [(_REQUEST_ID, self.call_id.encode("ascii"))]
 
-    def _open(self, plan: Plan, *, number: int) -> None:
-        attempt = Attempt(self, plan, number)
+    def _reserve(self, plan: Plan, number: int) -> None:
+        """Hold what an attempt may use, then open it; a store may take its time to answer."""
+        self._attempt = None
+        if not plan.needs.gates:
+            self._open(plan, number, None)
+            return
+        self.gateway.entered(self)
+        hold(
+            self.gateway.counters,
+            plan.needs,
+            id=f"{self.call_id}/{number}",
+            at_us=self.at_us,
+            then=lambda answer: self._reserved(plan, number, answer),
+        )
+
+    def _reserved(self, plan: Plan, number: int, answer: Holding | NoRoom) -> None:
+        if self.is_answered:
+            # The client left while the store was asked: nothing was sent, and nobody waits for an answer.
+            if isinstance(answer, Holding):
+                answer.release()
+            self.gateway.left(self)
+        elif isinstance(answer, Holding):
+            self._open(plan, number, answer)
+        else:
+            smaller = self._shrunk(plan, answer)
+            if smaller is None:
+                self._refuse_planned(number, answer.refusal)
+            else:
+                self._plan = smaller
+                self._reserve(smaller, number)
+
+    def _shrunk(self, plan: Plan, short: NoRoom) -> Plan | None:
+        """The plan for an answer that the budgets have room for, where they ask for that; ``None`` to refuse."""
+        if short.room is None or self._admission is None or self._shrinks == MOST_SHRINKS:
+            return None
+        self._shrinks += 1
+        try:
+            return shrunk(self._admission, plan, short.room)
+        except Refusal:
+            # A smaller request that is refused for another reason is no way out: the first reason stands.
+            return None
+
+    def _open(self, plan: Plan, number: int, holding: Holding | None) -> None:
+        attempt = Attempt(self, plan, number, holding)
         try:
             attempt.open()
         except LedgerUnavailable as full:
-            self._refuse_planned(plan, Refusal("ledger_unavailable", str(full), retry_after_s=5))
+            if holding is not None:
+                holding.release()
+            self._refuse_planned(number, Refusal("ledger_unavailable", str(full), retry_after_s=5))
             return
         self._attempt = attempt
         self.gateway.entered(self)
         attempt.send()
 
-    def _admission(self, body: bytes) -> Admission:
+    def _admit(self, body: bytes) -> Admission:
         incoming = Incoming(
             call_id=self.call_id,
             at_us=self.at_us,
@@ -241,19 +296,19 @@ class Call:
         self.was_abandoned = True
         self._body = []
         self.answer.close_after()
-        self._refuse(self._admission(b""), Refusal(code, message))
+        self._refuse(self._admit(b""), Refusal(code, message))
 
-    def _refuse_planned(self, plan: Plan, refusal: Refusal) -> None:
+    def _refuse_planned(self, number: int, refusal: Refusal) -> None:
+        """Refuse an attempt that was admitted and could not be opened."""
         self.gateway.left(self)
-        admission = self._admission(plan.request.body)
-        admission.principal, admission.tags = plan.facts.principal, plan.facts.tags
-        admission.route, admission.request = plan.route, plan.request
-        self._refuse(admission, refusal)
+        if self._admission is not None:
+            self._refuse(self._admission, refusal, number)
 
-    def _refuse(self, admission: Admission, refusal: Refusal) -> None:
+    def _refuse(self, admission: Admission, refusal: Refusal, number: int = 1) -> None:
         self.gateway.counts.refusal(refusal.code)
+        facts = admission.facts()
         row = refuse(
-            admission.facts(),
+            facts if number == 1 else msgspec.structs.replace(facts, attempt=number),
             status=refusal.status,
             code=refusal.code,
             message=refusal.message,

@@ -7,7 +7,8 @@ nothing named `x-bursar-*` ever does.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from bursar.policy.tags import normalise
+from bursar.dialects.fields import document, string_map
+from bursar.policy.tags import Pairs, normalise
 
 Header = tuple[bytes, bytes]
 
@@ -44,11 +45,25 @@ PER_CALL: Final = frozenset(CREDENTIALS) | {b"content-length", b"expect"}
 """Headers that are kept with the call rather than in its `RequestHead`: secrets, and what differs each time."""
 
 _STEERING: Final = frozenset(
-    ("task", "task-type", "task-budget", "deadline", "cache", "levers", "key", "stream-cost", "request-id")
+    (
+        "task",
+        "task-type",
+        "task-budget",
+        "task-depth",
+        "deadline",
+        "cache",
+        "levers",
+        "key",
+        "stream-cost",
+        "request-id",
+    )
 )
 """`x-bursar-*` headers that steer the gateway rather than describe the call."""
 
 _TAG_PREFIX: Final = "tag-"
+
+_REQUEST_METADATA: Final = b"x-amzn-bedrock-request-metadata"
+"""InvokeModel's ``requestMetadata``, a JSON object of texts (botocore 1.44, bedrock-runtime's service model)."""
 
 _REMEMBERED: Final = 2048
 """How many sets of headers are remembered; a few hundred bytes to a few kilobytes each."""
@@ -61,7 +76,7 @@ class RequestHead:
     caller, and `outgoing` may be recomputed at any time.
     """
 
-    __slots__ = ("_outgoing", "content_type", "forward", "own", "tags")
+    __slots__ = ("_outgoing", "content_type", "forward", "metadata", "own", "tags")
 
     def __init__(self, headers: Iterable[Header]) -> None:
         """Sort ``headers`` (names lower-cased)."""
@@ -70,6 +85,8 @@ class RequestHead:
         self.own: dict[str, str] = {}
         """`x-bursar-*` headers without the prefix."""
         self._outgoing: dict[str, tuple[object, tuple[Header, ...]]] = {}
+        self.metadata: Pairs = ()
+        """What a header says that is body metadata in other formats."""
         content_type = b""
         for header in headers:
             name = header[0]
@@ -80,6 +97,8 @@ class RequestHead:
             else:
                 if name == b"content-type":
                     content_type = header[1]
+                elif name == _REQUEST_METADATA:
+                    self.metadata = tuple(string_map(document(header[1])).items())
                 self.forward.append(header)
         self.content_type = content_type.decode("latin-1")
         self.tags = normalise(

@@ -6,21 +6,28 @@ flight.
 
 import asyncio
 import logging
-from typing import Protocol
+from typing import Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bursar.catalog.snapshot import Catalog
 from bursar.clock import Clock
 from bursar.config import Config
+from bursar.counters.protocol import Counters
 from bursar.events import Record
 from bursar.gateway.counts import Counts
 from bursar.gateway.headers import Heads
 from bursar.gateway.routes import RouteTable
 from bursar.policy.identity import Keyring
+from bursar.policy.rules import Rules
+from bursar.policy.tag_rules import TagRules
 from bursar.upstream import Timeouts, UpstreamClient
 
 log = logging.getLogger("bursar.gateway")
+
+
+_BILLED_REMEMBERED: Final = 65_536
+"""Background responses that are remembered as counted; forgetting one counts it once more, never less."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -33,6 +40,9 @@ class Snapshot(Struct, frozen=True):
     keyring: Keyring
     routes: RouteTable
     timeouts: Timeouts
+    tag_rules: TagRules = field(default_factory=TagRules)
+    rules: Rules = field(default_factory=Rules)
+    """Budgets, limits and rules for agent runs."""
 
 
 class Recorder(Protocol):
@@ -66,15 +76,20 @@ class Gateway:
     def __init__(
         self,
         *,
+        worker: str,
         snapshot: Snapshot,
         recorder: Recorder,
         client: UpstreamClient,
+        counters: Counters,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        self.worker: Final = worker
+        """This worker's name, of which there is one for each process that was ever started: ``w3-5f1c09aa72e4``."""
         self.snapshot = snapshot
         self.recorder = recorder
         self.client = client
+        self.counters = counters
         self.clock = clock
         self.loop = loop
         self.counts = Counts()
@@ -84,7 +99,17 @@ class Gateway:
         self.in_flight: set[InFlight] = set()
         self.connections: set[Sweepable] = set()
         """Client connections, swept for deadlines."""
+        self._billed: set[str] = set()
         self._idle: asyncio.Event = asyncio.Event()
+
+    def bills(self, name: str) -> bool:
+        """Whether usage that several answers report is counted now, for the first time as far as this worker knows."""
+        if name in self._billed:
+            return False
+        if len(self._billed) >= _BILLED_REMEMBERED:
+            self._billed.clear()
+        self._billed.add(name)
+        return True
 
     def entered(self, call: "InFlight") -> None:
         """A call was opened at a provider."""
