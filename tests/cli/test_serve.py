@@ -25,12 +25,25 @@ def test_settings_are_handed_on(tmp_path):
     """Every option reaches the composition root."""
     services = Asked()
     config = tmp_path / "b.toml"
-    arguments = ["--host", "::1", "--port", "0", "--data-dir", "d", "--seed", "7", "--config", str(config)]
+    arguments = [
+        "--host",
+        "::1",
+        "--port",
+        "0",
+        "--data-dir",
+        "d",
+        "--workers",
+        "3",
+        "--seed",
+        "7",
+        "--config",
+        str(config),
+    ]
 
     assert run(services, ["serve", *arguments]) == 0
     assert services.asked == (
         config,
-        {"host": "::1", "port": 0, "data_dir": "d", "simulator": SimulatorSettings(seed=7)},
+        {"host": "::1", "port": 0, "data_dir": "d", "workers": 3, "simulator": SimulatorSettings(seed=7)},
     )
 
 
@@ -39,10 +52,15 @@ def test_nothing_given():
     services = Asked()
     run(services, ["serve"])
 
-    assert services.asked == (None, {"host": None, "port": None, "data_dir": None, "simulator": SimulatorSettings()})
+    assert services.asked == (
+        None,
+        {"host": None, "port": None, "data_dir": None, "workers": None, "simulator": SimulatorSettings()},
+    )
 
 
-@pytest.mark.parametrize("arguments", [["serve", "--port", "65536"], ["simulate", "--error-rate", "2"]])
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--port", "65536"], ["serve", "--workers", "0"], ["simulate", "--error-rate", "2"]]
+)
 def test_out_of_bounds(arguments, capsys):
     """Values out of bounds are wrong usage."""
     assert run(Asked(), arguments) == 2

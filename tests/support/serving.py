@@ -1,11 +1,13 @@
 """`bursar serve` as a process, as a user runs it, with its own data folder."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bursar.clock import SystemClock
@@ -16,6 +18,7 @@ from bursar.ledger.questions import AttemptRow, CandidatesQuestion
 CONFIG = """
 [server]
 port = {port}
+workers = {workers}
 [relay]
 drain_timeout_s = 20
 first_byte_timeout_s = 20
@@ -30,7 +33,7 @@ key = "env:BURSAR_E2E_KEY"
 class ServedGateway:
     """A gateway process over one provider address; may be killed and started again on the same data."""
 
-    def __init__(self, folder: Path, provider_url: str, *, extra: str = "") -> None:
+    def __init__(self, folder: Path, provider_url: str, *, workers: int = 1, extra: str = "") -> None:
         self.port = _free_port()
         self.folder = folder
         self.config = folder / "bursar.toml"
@@ -44,7 +47,7 @@ class ServedGateway:
                 ("bedrock", "", 'region = "us-east-1"\n'),
             )
         )
-        self.config.write_text(CONFIG.format(port=self.port) + providers + extra)
+        self.config.write_text(CONFIG.format(port=self.port, workers=workers) + providers + extra)
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -57,7 +60,7 @@ class ServedGateway:
                 stderr=log,
             )
         deadline = time.monotonic() + 60
-        while not self._answers():
+        while not self.is_answering():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the gateway did not start:\n{self.log()}")
             time.sleep(0.05)
@@ -65,6 +68,15 @@ class ServedGateway:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def worker_pids(self) -> dict[str, int]:
+        """Process id of each worker child, by its place: ``w1`` and so on."""
+        found = {}
+        for pid in children_of(self.pid):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"bursar.wiring.worker" in command:
+                found[command[3].decode()] = pid
+        return found
 
     def is_dead(self) -> bool:
         """Whether the process has ended."""
@@ -83,6 +95,32 @@ class ServedGateway:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(90)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until it has ended; returns its exit status."""
+        return self._process.wait(90)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of an answer to GET, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until a condition holds, for a minute."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not happen:\n{self.log()}")
+            time.sleep(0.02)
+
     def rows(self) -> list[AttemptRow]:
         """Every attempt's present row."""
         config = load_config(self.config)
@@ -97,13 +135,26 @@ class ServedGateway:
             client.close()
         return rows
 
-    def _answers(self) -> bool:
+    def is_answering(self) -> bool:
+        """Whether it accepts connections and answers."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
                 return b"200" in connection.recv(64)
         except OSError:
             return False
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of a process's children, those that its threads started included."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _read(task / "children").split()]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _free_port() -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from bursar.config import parse_config
 from bursar.errors import ConfigError
-from bursar.wiring.environment import data_dir, default_config, read_config, secret, with_overrides
+from bursar.wiring.environment import Overrides, data_dir, default_config, read_config, secret, with_overrides
 
 
 def providers_of(environ: dict[str, str]) -> dict[str, tuple[str | None, bool]]:
@@ -90,7 +90,7 @@ def test_no_secret(reference, message):
 def test_overrides():
     """Only what was given on the command line replaces the configuration."""
     config = parse_config('[server]\nhost = "::1"\nport = 5\n', source="test")
-    changed = with_overrides(config, host=None, port=0, data="d").server
+    changed = with_overrides(config, Overrides(port=0, data_dir="d", workers=3)).server
 
-    assert ("::1", 0, "d") == (changed.host, changed.port, changed.data_dir)
-    assert config == with_overrides(config, host=None, port=None, data=None)
+    assert ("::1", 0, "d", 3) == (changed.host, changed.port, changed.data_dir, changed.workers)
+    assert config == with_overrides(config, Overrides())

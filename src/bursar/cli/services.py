@@ -40,6 +40,7 @@ class Services(Protocol):
         host: str | None,
         port: int | None,
         data_dir: str | None,
+        workers: int | None,
         simulator: SimulatorSettings,
     ) -> None:
         """Run the gateway until it is told to stop."""

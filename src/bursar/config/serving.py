@@ -32,6 +32,8 @@ class Server(Section, frozen=True):
     """Address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 4100
     """TCP port; 0 picks a free one."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Gateway processes that share the port; about one for each core. Changes take effect at the next start."""
     data_dir: str = "./bursar-data"
     """Where the spool, the segments and the index live; relative to the configuration file."""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 64 * 1024 * 1024

@@ -14,8 +14,8 @@ from starlette.types import ExceptionHandler
 from bursar.console.answers import Answers, UnknownCall
 from bursar.console.api import api_routes, json_error
 from bursar.console.assets import MOUNT, Assets
+from bursar.console.fleet import Alone, Fleet, exposition, readiness
 from bursar.console.guard import Guard
-from bursar.console.metrics import exposition
 from bursar.console.pages import Pages
 from bursar.console.templating import environment
 from bursar.errors import LedgerUnavailable
@@ -31,14 +31,17 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
 """What our own errors are in HTTP."""
 
 
-def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path) -> Starlette:
-    """Build the application over one worker's gateway and the ledger of its data folder."""
+def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path, fleet: Fleet | None = None) -> Starlette:
+    """Build the application over one worker's gateway and the ledger of its data folder.
+
+    ``fleet`` is that worker and its colleagues; ``None`` when it has none.
+    """
     answers = Answers(gateway, ledger, data_dir)
     assets = Assets()
     pages = Pages(gateway, answers, environment(assets))
     return Starlette(
         routes=[
-            *_monitoring(gateway),
+            *_monitoring(gateway, fleet or Alone(gateway)),
             *api_routes(answers),
             Route(f"{MOUNT}/{{name}}", assets.serve),
             *pages.routes(),
@@ -48,19 +51,21 @@ def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path) -
     )
 
 
-def _monitoring(gateway: Gateway) -> list[Route]:
+def _monitoring(gateway: Gateway, fleet: Fleet) -> list[Route]:
     async def healthz(request: Request) -> Response:
         """The process answers."""
         return PlainTextResponse("ok\n")
 
     async def readyz(request: Request) -> Response:
-        """Whether this worker takes calls; 503 with the reasons when it does not."""
-        reasons = gateway.trouble()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, status_code=503 if reasons else 200)
+        """Whether this gateway takes calls; 503 with the reasons when it does not."""
+        found = readiness(fleet.reports(), now_us=gateway.clock.monotonic_us())
+        return JSONResponse(
+            {"ready": found.ready, "reasons": list(found.reasons)}, status_code=200 if found.ready else 503
+        )
 
     async def metrics(request: Request) -> Response:
-        """Counters in Prometheus' text format."""
-        return Response(exposition(gateway), media_type="text/plain; version=0.0.4")
+        """Counters of all workers in Prometheus' text format."""
+        return Response(exposition(fleet, gateway.clock), media_type="text/plain; version=0.0.4")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 

@@ -1,12 +1,11 @@
-"""Prometheus metrics of one worker, in the text exposition format.
+"""Prometheus metrics of one worker.
 
-prometheus-client does the formatting; the figures are plain counters read at scrape time, so the request path never
-takes a metrics lock.
+The figures are plain counters read when somebody asks, so the request path never takes a metrics lock. `console.fleet`
+adds up those of several workers: what is stated here is a worker's own, never something that all of them see alike.
 """
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -52,13 +51,6 @@ class GatewayCollector(Collector):
             waiting.add_metric([str(origin)], stats.waiting)
         yield connections
         yield waiting
-
-
-def exposition(gateway: Gateway) -> bytes:
-    """All metrics of a worker as text."""
-    registry = CollectorRegistry()
-    registry.register(GatewayCollector(gateway))
-    return generate_latest(registry)
 
 
 def _labelled(name: str, text: str, label: str, values: dict[str, int]) -> CounterMetricFamily:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
+from msgspec import Struct, structs
 
 from bursar.config import Config, load_config, parse_config
 from bursar.errors import ConfigError
@@ -76,7 +76,16 @@ def os_environ() -> Mapping[str, str]:
     return os.environ
 
 
-def with_overrides(config: Config, *, host: str | None, port: int | None, data: str | None) -> Config:
+class Overrides(Struct, frozen=True):
+    """Settings of `[server]` that the command line gives; ``None`` leaves the configuration's own."""
+
+    host: str | None = None
+    port: int | None = None
+    data_dir: str | None = None
+    workers: int | None = None
+
+
+def with_overrides(config: Config, overrides: Overrides) -> Config:
     """The configuration with command-line settings on top."""
-    given = {key: value for key, value in (("host", host), ("port", port), ("data_dir", data)) if value is not None}
-    return msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **given))
+    given = {name: value for name, value in structs.asdict(overrides).items() if value is not None}
+    return structs.replace(config, server=structs.replace(config.server, **given))

@@ -47,26 +47,29 @@ class SystemServices:
         host: str | None,
         port: int | None,
         data_dir: str | None,
+        workers: int | None,
         simulator: "SimulatorSettings",
     ) -> None:
         """Run the gateway until it is told to stop."""
         import logging
 
         from bursar.wiring import environment
-        from bursar.wiring.serve import ServeOptions, serve
+        from bursar.wiring.options import ServeOptions
+        from bursar.wiring.serve import serve
 
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         environ = environment.os_environ()
-
-        def read() -> "Config":
-            return environment.with_overrides(
-                environment.read_config(path, environ)[0], host=host, port=port, data=data_dir
-            )
-
         config, source = environment.read_config(path, environ)
         folder = Path(data_dir).resolve() if data_dir is not None else environment.data_dir(config, source)
         serve(
-            ServeOptions(read=read, config_path=source, data_dir=folder, environ=environ, simulator=simulator),
+            ServeOptions(
+                path=path,
+                config_path=source,
+                data_dir=folder,
+                environ=environ,
+                overrides=environment.Overrides(host=host, port=port, data_dir=data_dir, workers=workers),
+                simulator=simulator,
+            )
         )
 
     @contextmanager

@@ -7,27 +7,33 @@ is named in the log and keeps its old value until a restart.
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bursar.config import Config
 from bursar.errors import BursarError
 from bursar.gateway.state import Gateway
 from bursar.wiring.build import build_snapshot
-
-if TYPE_CHECKING:
-    from bursar.wiring.serve import ServeOptions
+from bursar.wiring.options import ServeOptions
 
 log = logging.getLogger("bursar.reload")
 
 POLL_S: Final = 1.0
 
-_AT_START: Final = ("server.host", "server.port", "server.data_dir", "ledger", "relay.proxy", "relay.ca_file")
+_AT_START: Final = (
+    "server.host",
+    "server.port",
+    "server.workers",
+    "server.data_dir",
+    "ledger",
+    "relay.proxy",
+    "relay.ca_file",
+)
 
 
 class Reloader:
     """Watches one configuration, and its file if it has one, for one gateway."""
 
-    def __init__(self, options: "ServeOptions", gateway: Gateway, *, simulator_url: str | None) -> None:
+    def __init__(self, options: ServeOptions, gateway: Gateway, *, simulator_url: str | None) -> None:
         self._options = options
         self._gateway = gateway
         self._simulator_url = simulator_url
