@@ -110,7 +110,7 @@ class Run(Section, frozen=True):
     velocity_floor_usd: Usd = "0.50"
     """Spend in five minutes below which no run is called running away."""
     stages: tuple[Literal["warn", "downgrade", "stop"], ...] = ("warn", "downgrade", "stop")
-    """What a loop or a run-away spend rate leads to, the next stage each time it reaches another multiple of its
+    """What a loop or a run-away spend rate leads to, the next stage each time it exceeds another multiple of its
     limit."""
 
 

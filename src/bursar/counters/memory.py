@@ -224,7 +224,7 @@ class MemoryCounters:
             book.alive_until_us[self._worker] = at_us + book.lease_us
 
     def _open(self, hold: Hold) -> list[_Slot]:
-        """The slots of a hold that was not granted or has ended, made where they are not there."""
+        """The slots of a hold that was not granted or has ended; it claims of them only now."""
         book = self._book
         slots = []
         for account in hold.accounts:
@@ -232,6 +232,7 @@ class MemoryCounters:
             slot = book.slots.get(key)
             if slot is None:
                 slot = book.slots[key] = book.fresh(account, hold.at_us)
+            slot.used_us = max(slot.used_us, hold.at_us)
             slots.append(slot)
         return slots
 

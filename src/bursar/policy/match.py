@@ -6,22 +6,27 @@ thousand). Patterns (`gpt-5*`) do not take part in the filing; they are tried on
 """
 
 import itertools
-import re
+import math
 from collections.abc import Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
+
+from bursar.policy.globs import ANY, Patterns
 
 Match = Mapping[str, str | tuple[str, ...]]
 """Dimension to value or alternatives; `*` in a value stands for any run of characters. Empty matches everything."""
 
 R = TypeVar("R")
 
+_MOST_COPIES: Final = 1024
+"""Places that one rule is filed under at most: its dimensions with the most alternatives are tried like patterns."""
+
 
 class _Filed(Struct, Generic[R], frozen=True):
     position: int
     rule: R
-    patterns: tuple[tuple[str, re.Pattern[str]], ...]
+    patterns: tuple[tuple[str, Patterns], ...]
 
 
 class Index(Generic[R]):
@@ -65,18 +70,20 @@ def _position(filed: _Filed[R]) -> int:
 
 
 def _fits(filed: _Filed[R], facts: Mapping[str, str]) -> bool:
-    return all(pattern.fullmatch(facts.get(name, "")) for name, pattern in filed.patterns)
+    return all(patterns.matches(facts.get(name, "")) for name, patterns in filed.patterns)
 
 
-def _parted(match: Match) -> tuple[dict[str, tuple[str, ...]], tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Exact alternatives by dimension, without repeats, and the dimensions that need a pattern."""
+def _parted(match: Match) -> tuple[dict[str, tuple[str, ...]], tuple[tuple[str, Patterns], ...]]:
+    """Exact alternatives by dimension, without repeats, and the dimensions that are tried."""
     exact: dict[str, tuple[str, ...]] = {}
     patterns = []
     for name, value in match.items():
         values = tuple(dict.fromkeys((value,) if isinstance(value, str) else value))
-        if any("*" in one for one in values):
-            words = "|".join("(?:" + ".*".join(map(re.escape, one.split("*"))) + ")" for one in values)
-            patterns.append((name, re.compile(words, re.DOTALL)))
+        if any(ANY in one for one in values):
+            patterns.append((name, Patterns.of(values)))
         else:
             exact[name] = values
+    while math.prod(map(len, exact.values())) > _MOST_COPIES:
+        widest = max(exact, key=lambda name: len(exact[name]))
+        patterns.append((widest, Patterns.of(exact.pop(widest))))
     return exact, tuple(patterns)

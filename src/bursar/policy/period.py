@@ -59,7 +59,8 @@ class Period:
         if length_us is not None:
             start_us = at_us - at_us % length_us
             return Window(start_us, start_us + length_us)
-        day = datetime.fromtimestamp(at_us // US_PER_S, tz=self._zone).replace(hour=0, minute=0, second=0, tzinfo=None)
+        local = datetime.fromtimestamp(at_us // US_PER_S, tz=self._zone)
+        day = local.replace(hour=0, minute=0, second=0, tzinfo=None, fold=0)
         match self.name:
             case "day":
                 first, after = day, day + timedelta(days=1)

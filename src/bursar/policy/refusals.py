@@ -30,8 +30,7 @@ def refusal(decision: Decision, verdict: Verdict, *, at_us: int) -> Refusal:
         message = f"{message} No room either in {others}."
     retry_after_s = None
     if gate.code in _STATUS_RETRIES:
-        wait_us = US_PER_S if standing.free_us is None else standing.free_us - at_us
-        retry_after_s = min(_LONGEST_RETRY_S, max(1, -(-wait_us // US_PER_S)))
+        retry_after_s = max(_wait_s(verdict.standings[one], at_us) for one in short)
     return Refusal(gate.code, message, retry_after_s=retry_after_s)
 
 
@@ -50,9 +49,9 @@ def remarks(decision: Decision, verdict: Verdict) -> tuple[str, ...]:
     said = []
     for gate, used in zip(decision.gates, verdict.used, strict=True):
         if gate.stages:
-            reached = min(used // gate.limit, len(gate.stages)) if gate.limit else 0
-            if reached:
-                said.append(f"{gate.stages[reached - 1]}: {_called(gate)} is at {quantity(used, gate.measure)}")
+            exceeded = min((used - 1) // gate.limit, len(gate.stages)) if gate.limit and used else 0
+            if exceeded:
+                said.append(f"{gate.stages[exceeded - 1]}: {_called(gate)} is at {quantity(used, gate.measure)}")
         elif gate.mode != "hard" and used > gate.limit:
             said.append(f"{gate.mode}: {_called(gate)} is exceeded")
     return tuple(said)
@@ -68,6 +67,12 @@ def quantity(amount: int, measure: Measure) -> str:
     if measure == "usd":
         return f"${format_usd(amount)}"
     return f"{amount:,} {'requests' if measure == 'concurrency' else measure}"
+
+
+def _wait_s(standing: Standing, at_us: int) -> int:
+    """Seconds until there is room; one where nobody can foresee it."""
+    wait_us = US_PER_S if standing.free_us is None else standing.free_us - at_us
+    return min(_LONGEST_RETRY_S, max(1, -(-wait_us // US_PER_S)))
 
 
 def _message(gate: Gate, standing: Standing, amount: int, *, at_us: int) -> str:

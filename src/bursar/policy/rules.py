@@ -236,8 +236,13 @@ def _budget(budget: Budget, parent: BudgetRule | None) -> BudgetRule:
 
 
 def _limits(limits: Iterable[Limit]) -> Iterable[LimitRule]:
+    names = set()
     for position, limit in enumerate(limits, start=1):
-        yield LimitRule(limit.name or f"limit-{position}", limit, _pico(limit.max_cost_per_request_usd))
+        name = limit.name or f"limit-{position}"
+        if name in names:
+            raise ValueError(f"two limits are named '{name}'; names must be unique")
+        names.add(name)
+        yield LimitRule(name, limit, _pico(limit.max_cost_per_request_usd))
 
 
 def _run(run: Run) -> RunRule:

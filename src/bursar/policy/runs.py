@@ -1,7 +1,7 @@
 """Agent runs: all requests of one task, kept below a ceiling, a number of steps, a depth, a time and a speed.
 
-A loop (the same request again and again) and a run-away spend rate are judged in stages: reaching the limit leads to
-the first stage (warn), twice the limit to the second (downgrade), three times to the third (stop).
+A loop (the same request again and again) and a run-away spend rate are judged in stages: exceeding the limit leads to
+the first stage (warn), exceeding twice the limit to the second (downgrade), three times to the third (stop).
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,9 @@ RUN_IDLE_US: Final = 7 * 24 * 3600 * US_PER_S
 """A run that has been silent for this long is forgotten; a later request under its name starts a new one."""
 
 VELOCITY_SPAN_US: Final = 300 * US_PER_S
+
+_LOOP_IDLE_US: Final = 3600 * US_PER_S
+"""A request that comes again after this long is no loop; nor is every request of every run remembered for longer."""
 
 _ASK: Final = "start a new run, or ask its owner for a larger ceiling"
 
@@ -122,7 +125,7 @@ def _gate(
             name=account,
             limit=limit,
             span_us=span_us,
-            idle_us=RUN_IDLE_US,
+            idle_us=_LOOP_IDLE_US if stages else RUN_IDLE_US,
             keeps_limit=code == "task_budget_exceeded",
             max_age_us=max_age_us,
         ),
