@@ -6,12 +6,13 @@ resolved only by `wiring`, so a parsed `Config` never holds one.
 """
 
 from bursar.config.guardrails import Budget, Counters, FieldMatch, Limit, PeriodName, Run, Webhook
-from bursar.config.identity import Key, KeyGrant, Tags
+from bursar.config.identity import Key, KeyGrant
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.read import digest_of, json_schema, load_config, parse_config
 from bursar.config.root import Config
 from bursar.config.section import Name, Secret, Section, Usd
 from bursar.config.serving import DialectName, Ledger, Provider, Relay, Server
+from bursar.config.tags import TagRule, Tags
 
 __all__ = [
     "Aliases",
@@ -33,6 +34,7 @@ __all__ = [
     "Secret",
     "Section",
     "Server",
+    "TagRule",
     "Tags",
     "Unpriced",
     "Usd",

@@ -1,6 +1,4 @@
-"""The tables that say who calls and which labels a call must carry."""
-
-from typing import Literal
+"""The tables that say who calls: virtual keys and what they may do."""
 
 from bursar.config.section import Name, Secret, Section
 
@@ -43,14 +41,3 @@ class Key(KeyGrant, frozen=True, kw_only=True):
     """The key it replaces, which stays valid until `previous_until`."""
     previous_until: str | None = None
     """End of the overlap with `previous_key`, ISO 8601; required with it."""
-
-
-class Tags(Section, frozen=True):
-    """Which tags a request must carry."""
-
-    required: tuple[str, ...] = ()
-    """Tag names every request needs."""
-    allowed: dict[str, tuple[str, ...]] = {}
-    """Allowed values by tag name."""
-    on_missing: Literal["reject", "mark"] = "mark"
-    """Refuse with 400, or admit and mark the row `untagged`."""

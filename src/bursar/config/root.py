@@ -3,10 +3,11 @@
 from msgspec import field
 
 from bursar.config.guardrails import Budget, Counters, Limit, Run, Webhook
-from bursar.config.identity import Key, Tags
+from bursar.config.identity import Key
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.section import Section
 from bursar.config.serving import Ledger, Provider, Relay, Server
+from bursar.config.tags import TagRule, Tags
 
 
 class Config(Section, frozen=True):
@@ -17,6 +18,7 @@ class Config(Section, frozen=True):
     providers: tuple[Provider, ...] = ()
     keys: tuple[Key, ...] = ()
     tags: Tags = field(default_factory=Tags)
+    tag_rules: tuple[TagRule, ...] = ()
     budgets: tuple[Budget, ...] = ()
     limits: tuple[Limit, ...] = ()
     runs: tuple[Run, ...] = ()

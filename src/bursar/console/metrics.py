@@ -25,6 +25,9 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily("bursar_attempts", "Attempts sent to providers.", counts.attempts)
         yield _labelled("bursar_outcomes", "Settled attempts by outcome.", "outcome", counts.by_outcome)
         yield _labelled("bursar_refusals", "Refused calls by code.", "code", counts.refusals)
+        yield CounterMetricFamily(
+            "bursar_untagged_requests", "Requests admitted without a tag that their rules ask for.", counts.untagged
+        )
         yield CounterMetricFamily("bursar_response_bytes", "Answer bytes received.", counts.response_bytes)
         yield CounterMetricFamily("bursar_config_reloads", "Configuration reloads.", counts.reloads)
         yield CounterMetricFamily(

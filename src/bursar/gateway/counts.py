@@ -14,6 +14,7 @@ class Counts:
         "response_bytes",
         "swept",
         "unrecorded_refusals",
+        "untagged",
     )
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class Counts:
         self.reloads = 0
         self.failed_reloads = 0
         self.unrecorded_refusals = 0
+        self.untagged = 0
         self.by_outcome: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
 

@@ -18,12 +18,13 @@ from bursar.events import CallFacts, Principal
 from bursar.gateway.headers import RequestHead, forwarded_for, presented_key
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Snapshot
+from bursar.gateway.tagging import lacking_of, tags_of
 from bursar.gateway.targets import Target, outgoing_headers, outgoing_query
 from bursar.money import Pico
 from bursar.policy.identity import Identity
 from bursar.policy.network import caller_address
 from bursar.policy.scope import Scope
-from bursar.policy.tags import normalise, tag
+from bursar.policy.tags import marked
 from bursar.price import upper_bound
 from bursar.upstream import UpstreamRequest
 
@@ -73,13 +74,15 @@ class Plan(Struct, frozen=True):
 class Admission:
     """What is known of a request so far; `facts` can be stated at any point, so that a refusal has its row."""
 
-    __slots__ = ("bound", "card", "incoming", "principal", "request", "route", "snapshot", "tags")
+    __slots__ = ("bound", "card", "incoming", "is_untagged", "principal", "request", "route", "snapshot", "tags")
 
     def __init__(self, incoming: Incoming, snapshot: Snapshot) -> None:
         self.incoming = incoming
         self.snapshot = snapshot
         self.principal = Principal()
         self.tags: tuple[tuple[str, str], ...] = ()
+        self.is_untagged = False
+        """It lacks tags and was admitted all the same."""
         self.route: Route | None = None
         self.request: Request | None = None
         self.bound: Pico | None = None
@@ -152,18 +155,19 @@ def _check_scope(admission: Admission, scope: Scope, endpoint: Endpoint, request
 
 
 def _tag(admission: Admission, identity: Identity, request: Request) -> None:
-    body = list(request.metadata.items()) if request.metadata else []
-    if request.user:
-        body.append(("user", request.user))
-    tagged = tag(
-        identity.principal,
-        defaults=identity.tags,
-        body=normalise(body) if body else (),
-        headers=admission.incoming.head.tags,
-        rules=admission.snapshot.config.tags,
-    )
-    admission.principal = tagged.principal
-    admission.tags = tagged.tags
+    """Settle who pays and under which tags; raises Refusal missing_tags, when both are in the row already."""
+    rules = admission.snapshot.tag_rules
+    tagged = tags_of(request, admission.incoming.head, identity, rules)
+    admission.principal, admission.tags = tagged.principal, tagged.tags
+    if rules.is_empty and not tagged.unfit:
+        return
+    lacking = lacking_of(admission.facts(), tagged, rules)
+    if lacking is None:
+        return
+    if lacking.is_refused:
+        raise lacking.refusal()
+    admission.tags = marked(tagged.tags, lacking.names)
+    admission.is_untagged = True
 
 
 def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, ...]:

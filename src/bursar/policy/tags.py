@@ -1,8 +1,9 @@
 """Tags: one normalised set per request, from the key's defaults, the body's metadata and the headers.
 
-Precedence, weakest first: key defaults, body metadata, `x-bursar-*` headers. Names are lower-case words joined by
-underscores, whatever way they were spelt; values are trimmed text. `organisation`, `team` and `project` say who pays,
-so a header sets them only where the key itself leaves them open.
+Precedence, weakest first: the gateway's defaults, the key's, body metadata, `x-bursar-*` headers. Names are lower-case
+words joined by underscores, whatever way they were spelt; values are trimmed text. `organisation`, `team` and `project`
+say who pays, so a header sets them only where the key itself leaves them open. What a request must carry is stated by
+`tag_rules`.
 """
 
 import re
@@ -11,8 +12,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.config import Tags
-from bursar.errors import Refusal
 from bursar.events import Principal
 
 MAX_TAGS: Final = 32
@@ -22,7 +21,14 @@ MAX_VALUE: Final = 256
 PRINCIPAL_TAGS: Final = ("organisation", "team", "project")
 
 UNTAGGED: Final = "untagged"
-"""Name of the tag that lists, on an admitted request, the required tags it lacks."""
+"""Name of the tag that lists, on an admitted request, the tags it lacks; no caller can set it."""
+
+BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "traffic": ("user-facing", "background"),
+    "workload": ("production", "experiment", "background"),
+}
+"""Tags that policy goes by, and the only values each of them has: whether somebody waits for the answer, and what kind
+of work it is for."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*")
 _ALIASES: Final[Mapping[str, str]] = {
@@ -44,8 +50,8 @@ class Tagged(Struct, frozen=True):
 
     principal: Principal
     tags: Pairs
-    missing: tuple[str, ...] = ()
-    """Required tags that were not given."""
+    unfit: Pairs = ()
+    """Built-in tags with a value that they do not have, and which were therefore left out."""
 
 
 def normalise_name(name: str) -> str | None:
@@ -61,21 +67,21 @@ def normalise_value(value: str) -> str:
     """A tag's canonical value: trimmed, printable, at most `MAX_VALUE` characters."""
     value = value.strip()
     if not value.isprintable():
-        value = "".join(char for char in value if char.isprintable())
-    return value[:MAX_VALUE]
+        value = "".join(char for char in value if char.isprintable()).strip()
+    return value[:MAX_VALUE].rstrip()
 
 
-def normalise(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def normalise(pairs: Iterable[tuple[str, str]]) -> Pairs:
     """Canonical (name, value) pairs, sorted, without those that have no name or no value; of one name the last wins.
 
-    At most `MAX_TAGS` are kept.
+    At most `MAX_TAGS` are kept. Values of the built-in tags are lower-case words joined by dashes.
     """
     merged: dict[str, str] = {}
     for raw_name, raw_value in pairs:
         name = normalise_name(raw_name)
         value = normalise_value(raw_value)
         if name and value and (len(merged) < MAX_TAGS or name in merged):
-            merged[name] = value
+            merged[name] = _word(value) if name in BUILT_IN else value
     return tuple(sorted(merged.items()))
 
 
@@ -85,24 +91,55 @@ def tag(
     defaults: Pairs,
     body: Pairs,
     headers: Pairs,
-    rules: Tags,
+    fallbacks: Pairs = (),
+    aliases: Mapping[str, str] | None = None,
 ) -> Tagged:
-    """Merge the sources, each of them normalised, into one set and hold it against the rules.
+    """Merge the sources, each of them normalised, into one set.
 
-    Raises Refusal ``missing_tags`` when a required tag is absent or a value is not allowed and the rules say reject.
+    ``defaults`` are the key's and ``fallbacks`` the gateway's; ``aliases`` are canonical names by other spellings, of
+    which ``fallbacks`` has none. Where a request has too many tags, those with a default stay, and headers come before
+    the body.
     """
-    merged = dict(defaults)
-    for source in (body, headers):
-        for name, value in source:
-            if len(merged) < MAX_TAGS or name in merged:
-                merged[name] = value
+    if aliases:
+        defaults, body, headers = (renamed(source, aliases) for source in (defaults, body, headers))
+    merged = dict(fallbacks)
+    merged.update(defaults)
+    given = dict(headers)
+    for name, value in body:
+        given.setdefault(name, value)
+    for name, value in given.items():
+        if len(merged) < MAX_TAGS or name in merged:
+            merged[name] = value
+    merged.pop(UNTAGGED, None)
+    unfit = _without_unfit(merged)
     principal = _with_tags(principal, merged)
-    missing = _missing(principal, merged, rules) if rules.required or rules.allowed else ()
-    if missing:
-        if rules.on_missing == "reject":
-            raise Refusal("missing_tags", _complaint(missing, rules))
-        merged[UNTAGGED] = ",".join(missing)
-    return Tagged(principal=principal, tags=tuple(sorted(merged.items())), missing=missing)
+    return Tagged(principal=principal, tags=tuple(sorted(merged.items())), unfit=unfit)
+
+
+def renamed(pairs: Pairs, aliases: Mapping[str, str]) -> Pairs:
+    """The same tags with aliases in place of other spellings; a tag under its own name wins over one under another."""
+    if not any(name in aliases for name, _ in pairs):
+        return pairs
+    merged = {aliases[name]: value for name, value in pairs if name in aliases}
+    merged.update((name, value) for name, value in pairs if name not in aliases)
+    return normalise(merged.items())
+
+
+def marked(tags: Pairs, lacking: Iterable[str]) -> Pairs:
+    """Tags with the names of those that are lacking."""
+    return tuple(sorted([*tags, (UNTAGGED, ",".join(lacking))]))
+
+
+def _word(value: str) -> str:
+    """A built-in tag's value however it was spelt: lower case, dashes between words."""
+    return normalise_value(value.lower().replace("_", "-").replace(" ", "-"))
+
+
+def _without_unfit(merged: dict[str, str]) -> Pairs:
+    unfit = [(name, merged[name]) for name, values in BUILT_IN.items() if name in merged and merged[name] not in values]
+    for name, _ in unfit:
+        del merged[name]
+    return tuple(unfit)
 
 
 def _with_tags(principal: Principal, merged: dict[str, str]) -> Principal:
@@ -117,27 +154,3 @@ def _with_tags(principal: Principal, merged: dict[str, str]) -> Principal:
         project=principal.project or project,
         key=principal.key,
     )
-
-
-def _missing(principal: Principal, merged: Mapping[str, str], rules: Tags) -> tuple[str, ...]:
-    bad = [name for name in rules.required if not _value(principal, merged, name)]
-    for name, values in rules.allowed.items():
-        value = _value(principal, merged, name)
-        if value and value not in values and name not in bad:
-            bad.append(name)
-    return tuple(bad)
-
-
-def _value(principal: Principal, merged: Mapping[str, str], name: str) -> str:
-    if name in PRINCIPAL_TAGS:
-        return str(getattr(principal, name))
-    return merged.get(name, "")
-
-
-def _complaint(missing: tuple[str, ...], rules: Tags) -> str:
-    hints = []
-    for name in missing:
-        allowed = rules.allowed.get(name)
-        values = f" (one of {', '.join(allowed)})" if allowed else ""
-        hints.append(f"x-bursar-{name.replace('_', '-')}{values}")
-    return f"This request lacks required tags. Send the header{'s' if len(hints) > 1 else ''} {', '.join(hints)}."

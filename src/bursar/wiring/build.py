@@ -15,6 +15,7 @@ from bursar.gateway.state import Snapshot
 from bursar.gateway.targets import Target, build_target, default_base_url
 from bursar.policy.identity import Keyring, KeyStore, build_keyring
 from bursar.policy.network import parse_networks
+from bursar.policy.tag_rules import TagRules
 from bursar.upstream import ClientSettings, Timeouts
 from bursar.wiring.aws import bedrock_signer
 from bursar.wiring.environment import secret
@@ -60,8 +61,16 @@ def build_snapshot(
         catalog=load_catalog(config, data_dir, now_us=clock.now_us()),
         keyring=keyring,
         routes=build_routes(targets, dialects),
+        tag_rules=_tag_rules(config),
         timeouts=Timeouts(relay.connect_timeout_s, relay.first_byte_timeout_s, relay.idle_timeout_s),
     )
+
+
+def _tag_rules(config: Config) -> TagRules:
+    try:
+        return TagRules(config.tags, config.tag_rules)
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from None
 
 
 def _keyring(config: Config, environ: Mapping[str, str], store: KeyStore | None) -> Keyring:
