@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bursar.price import CardId, DailyWindow, PriceCard, Rate, Tier, cost, rate_set, rates_for, upper_bound
+from bursar.price import (
+    CardId,
+    DailyWindow,
+    PriceCard,
+    Rate,
+    Tier,
+    affordable_output,
+    cost,
+    rate_set,
+    rates_for,
+    upper_bound,
+)
 from bursar.usage import INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter, usage_of
 
 whole_rates = st.builds(Rate, st.integers(0, 10**9), st.just(1))
@@ -96,21 +107,81 @@ def test_minimum_quantity():
     assert cost(usage_of({Meter.INPUT_AUDIO_MS: 30_000}), card).total == 30_000
 
 
+FEES = (Meter.SEARCHES, Meter.CODE_EXECUTIONS, Meter.IMAGES, Meter.INPUT_AUDIO_MS)
+quantities = st.integers(0, 10**6)
 token_usages = st.dictionaries(
-    st.sampled_from(sorted(Meter(m) for m in INPUT_TOKEN_METERS | OUTPUT_TOKEN_METERS)), st.integers(0, 10**6)
-).map(usage_of)
+    st.sampled_from(sorted(Meter(m) for m in INPUT_TOKEN_METERS | OUTPUT_TOKEN_METERS)), quantities
+)
+fee_usages = st.dictionaries(st.sampled_from(FEES), quantities)
+full_rates = st.lists(any_rates, min_size=len(Meter), max_size=len(Meter)).map(
+    lambda rates: dict(zip(Meter, rates, strict=True))
+)
 
 
-@given(token_usages, cards(any_rates), st.integers(0, 1000), st.integers(0, 1000))
-def test_upper_bound_holds(usage, card, more_input, more_output):
-    """No token usage within the bounded tokens costs more than the bound."""
+@st.composite
+def tiered_cards(draw, rates=full_rates):
+    """Cards with up to three context tiers, none of which need be dearer than the one below."""
+    thresholds = sorted(draw(st.sets(st.integers(0, 2_000_000), max_size=3)))
+    minimums = draw(st.sampled_from([(), ((int(Meter.INPUT_AUDIO_MS), 10_000),)]))
+    return card_of(draw(rates), [(above, draw(rates)) for above in thresholds], minimums=minimums)
+
+
+@given(token_usages, fee_usages, tiered_cards(), st.integers(0, 10**6), st.integers(0, 1000), st.integers(0, 9))
+def test_upper_bound_holds(tokens, fees, card, more_input, more_output, more_fees):
+    """No usage within the stated quantities costs more than their bound, request fee included."""
+    usage = usage_of(tokens | fees | {Meter.REQUESTS: 1})
     bound = upper_bound(
-        card, input_tokens=usage.input_tokens + more_input, output_tokens=usage.output_tokens + more_output
+        card,
+        input_tokens=usage.input_tokens + more_input,
+        output_tokens=usage.output_tokens + more_output,
+        others=tuple((int(meter), quantity + more_fees) for meter, quantity in fees.items()),
     )
-    actual = cost(usage, card).total
 
-    if bound is not None and actual is not None:
-        assert actual <= bound + len(usage.counts)
+    assert cost(usage, card).total <= bound
+
+
+@given(
+    st.lists(tiered_cards(), min_size=1, max_size=3), st.integers(0, 10**6), st.integers(0, 10**14), st.integers(0, 9)
+)
+def test_affordable_output_is_the_largest(cards, input_tokens, budget, searches):
+    """The affordable output keeps to the budget on every card, and one token more would not."""
+    at_most = 10**6
+    others = ((int(Meter.SEARCHES), searches),)
+    found = affordable_output(cards, input_tokens=input_tokens, budget=budget, at_most=at_most, others=others)
+
+    def most(output_tokens):
+        return max(
+            upper_bound(card, input_tokens=input_tokens, output_tokens=output_tokens, others=others) for card in cards
+        )
+
+    if found is None:
+        assert most(0) > budget
+    else:
+        assert most(found) <= budget
+        assert found == at_most or most(found + 1) > budget
+
+
+def test_affordable_output_needs_prices():
+    """Output without a price is not affordable at any budget."""
+    card = card_of({Meter.INPUT_TEXT: Rate(1)})
+
+    assert affordable_output([card], input_tokens=1, budget=10**9, at_most=5) is None
+
+
+def test_upper_bound_of_a_cheaper_tier():
+    """Where the tier below is dearer, a request that just stays in it is the dearest within reach."""
+    card = card_of({Meter.INPUT_TEXT: Rate(9)}, [(1000, {Meter.INPUT_TEXT: Rate(1)})])
+
+    assert [upper_bound(card, input_tokens=n, output_tokens=0) for n in (1000, 1001, 10_000)] == [9000, 9000, 10_000]
+
+
+def test_upper_bound_needs_prices():
+    """What a card has no price for cannot be bounded, in any tier within reach."""
+    card = card_of({Meter.INPUT_TEXT: Rate(1), Meter.OUTPUT_TEXT: Rate(1)}, [(10, {Meter.INPUT_TEXT: Rate(1)})])
+
+    assert upper_bound(card, input_tokens=10, output_tokens=1) == 11
+    assert upper_bound(card, input_tokens=11, output_tokens=1) is None
+    assert upper_bound(card, input_tokens=1, output_tokens=0, others=((int(Meter.SEARCHES), 1),)) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ Context tiers are cliffs: once a request's input tokens exceed a tier's threshol
 tier's rates (OpenAI, Anthropic and Google price long contexts this way; see docs/pricing.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NewType
 
 from msgspec import Struct
@@ -20,6 +20,9 @@ CardId = NewType("CardId", str)
 """Names one card for ever: ``provider/model`` and a hash of the card's content."""
 
 METER_COUNT: Final = len(Meter)
+
+Quantities = tuple[tuple[int, int], ...]
+"""(meter, quantity) pairs."""
 
 
 class Rate(Struct, frozen=True, array_like=True):
@@ -137,22 +140,84 @@ def rates_for(card: PriceCard, input_tokens: int) -> RateSet:
     return chosen
 
 
-def upper_bound(card: PriceCard, *, input_tokens: int, output_tokens: int) -> Pico | None:
-    """The most a request may cost: every token at the dearest rate of its direction and tier, plus one request fee.
+def upper_bound(card: PriceCard, *, input_tokens: int, output_tokens: int, others: Quantities = ()) -> Pico | None:
+    """The most a request may cost that uses at most these quantities, plus one request fee.
 
-    ``None`` when the card cannot price a direction that the request uses. Fees per search or tool call are not bounded
-    here; the caller adds them where the request allows tools.
+    Every token counts at the dearest rate of its direction. A request with fewer input tokens may fall into a lower
+    context tier, and nothing says that a lower tier is the cheaper one, so each tier within reach is tried with as many
+    tokens as it can hold. ``others`` are the most of each meter that is not a token. ``None`` when some tier within
+    reach does not price a direction or a meter that the request may use.
+
+    Rates are taken up to a whole picodollar per token: a cost rounds each of its lines, so the exact product could fall
+    short of it by half a picodollar a line.
     """
-    rates = rates_for(card, input_tokens)
+    if not card.tiers:
+        return _most(card, card.rates, input_tokens, output_tokens, others)
+    dearest = 0
+    for rates, tokens in _within_reach(card, input_tokens):
+        most = _most(card, rates, tokens, output_tokens, others)
+        if most is None:
+            return None
+        dearest = max(dearest, most)
+    return Pico(dearest)
+
+
+def affordable_output(
+    cards: Iterable[PriceCard], *, input_tokens: int, budget: int, at_most: int, others: Quantities = ()
+) -> int | None:
+    """The most output tokens, up to ``at_most``, whose upper bound on every one of the cards is within the budget.
+
+    ``None`` when the budget (picodollars) does not even hold the rest of the request, or some card cannot price it.
+    """
+    affordable = at_most
+    for card in cards:
+        for rates, tokens in _within_reach(card, input_tokens):
+            rest = _most(card, rates, tokens, 0, others)
+            if rest is None or rest > budget or (rates.dearest_output is None and affordable):
+                return None
+            price = _whole(rates.dearest_output) if rates.dearest_output is not None else 0
+            affordable = min(affordable, (budget - rest) // price) if price else affordable
+    return affordable
+
+
+def _most(card: PriceCard, rates: RateSet, input_tokens: int, output_tokens: int, others: Quantities) -> Pico | None:
     total = 0
-    for rate, quantity in ((rates.dearest_input, input_tokens), (rates.dearest_output, output_tokens)):
-        if not quantity:
-            continue
+    if input_tokens:
+        if rates.dearest_input is None:
+            return None
+        total += input_tokens * _whole(rates.dearest_input)
+    if output_tokens:
+        if rates.dearest_output is None:
+            return None
+        total += output_tokens * _whole(rates.dearest_output)
+    for meter, quantity in _raise_to_minimums(others, card.minimums) if others else ():
+        rate = rates.by_meter[meter]
         if rate is None:
             return None
-        total += -(-quantity * rate.pico // rate.per)
-    request = rates.by_meter[Meter.REQUESTS]
-    return Pico(total + (-(-request.pico // request.per) if request else 0))
+        total += _ceiling(quantity * rate.pico, rate.per)
+    fee = rates.by_meter[Meter.REQUESTS]
+    if fee is not None and fee.pico:
+        total += _ceiling(fee.pico, fee.per)
+    return Pico(total)
+
+
+def _within_reach(card: PriceCard, input_tokens: int) -> Iterator[tuple[RateSet, int]]:
+    """The tiers that a request of at most so many input tokens can fall into, each with the most it can hold."""
+    rates = card.rates
+    for tier in card.tiers:
+        if input_tokens <= tier.above_input_tokens:
+            break
+        yield rates, tier.above_input_tokens
+        rates = tier.rates
+    yield rates, input_tokens
+
+
+def _whole(rate: Rate) -> int:
+    return rate.pico if rate.per == 1 else _ceiling(rate.pico, rate.per)
+
+
+def _ceiling(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
 
 
 def rate_set(rates: Mapping[Meter, Rate]) -> RateSet:
@@ -173,8 +238,6 @@ def _dearest(rates: Mapping[Meter, Rate], meters: frozenset[int]) -> Rate | None
     return dearest
 
 
-def _raise_to_minimums(
-    counts: tuple[tuple[int, int], ...], minimums: tuple[tuple[int, int], ...]
-) -> tuple[tuple[int, int], ...]:
+def _raise_to_minimums(counts: Quantities, minimums: Quantities) -> Quantities:
     least = dict(minimums)
     return tuple((meter, max(quantity, least.get(meter, 0))) for meter, quantity in counts)

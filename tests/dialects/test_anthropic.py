@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bursar.dialects.anthropic import Anthropic
 from bursar.dialects.base import Endpoint, Reading, Request, Tap
+from bursar.dialects.reach import Reach
 from bursar.errors import REFUSALS, Refusal
 from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, Usage, usage_of
@@ -389,6 +390,7 @@ def test_read() -> None:
         user="u",
         metadata={"user_id": "u"},
         service_tier="auto",
+        reach=Reach(added_input=64),
     )
     assert expected == request
     assert body is request.body
@@ -397,7 +399,10 @@ def test_read() -> None:
 @pytest.mark.parametrize("extra", [b'"fallbacks":"default"', b'"tools":[{"type":"advisor_20260301"}]'])
 def test_read_unbounded(extra: bytes) -> None:
     """A cap on one model's answer is no cap on what others produce beside it."""
-    assert ask(b'{"model":"m","max_tokens":9,' + extra + b"}").max_output_tokens is None
+    request = ask(b'{"model":"m","max_tokens":9,' + extra + b"}")
+
+    assert request.max_output_tokens == 9
+    assert request.reach.unbounded
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"model":7}', b'{"segassem":[]}', b"\xff"])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bursar.dialects.base import Endpoint, Reading, Request, Tap
 from bursar.dialects.bedrock import Bedrock
+from bursar.dialects.reach import Reach
 from bursar.errors import REFUSALS, Refusal
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
@@ -442,7 +443,12 @@ def test_read() -> None:
     request = DIALECT.read(endpoint_at(CONVERSE_STREAM), "application/json", body)
 
     expected = Request(
-        model="us.amazon.nova-pro-v1:0", stream=True, body=body, metadata={"team": "search"}, service_tier="flex"
+        model="us.amazon.nova-pro-v1:0",
+        stream=True,
+        body=body,
+        metadata={"team": "search"},
+        service_tier="flex",
+        reach=Reach(added_input=640),
     )
     assert expected == request
     assert body is request.body

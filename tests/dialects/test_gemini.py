@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bursar.dialects.base import Endpoint, Reading, Request, Tap
 from bursar.dialects.gemini import Gemini
+from bursar.dialects.reach import Reach
 from bursar.errors import REFUSALS, Refusal
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
@@ -409,7 +410,14 @@ def test_read() -> None:
 
     request = DIALECT.read(endpoint_at(STREAM), JSON_TYPE, body)
 
-    expected = Request(model="gemini-3-flash", stream=True, body=body, metadata={"team": "search"}, service_tier="flex")
+    expected = Request(
+        model="gemini-3-flash",
+        stream=True,
+        body=body,
+        metadata={"team": "search"},
+        service_tier="flex",
+        reach=Reach(added_input=64),
+    )
     assert expected == request
     assert body is request.body
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bursar.dialects.multipart import form_fields
+from bursar.dialects.multipart import read_form
 from bursar.dialects.registry import dialect_for
 from bursar.errors import Refusal
 from bursar.events import UsageStatus
@@ -222,9 +222,9 @@ def test_bad_form(content_type, body):
     assert refused.value.code == "invalid_request"
 
 
-def test_form_fields():
+def test_read_form():
     """Files are left out, whatever they contain."""
-    assert form_fields(FORM, form(model="whisper-1", language="de")) == {"model": "whisper-1", "language": "de"}
+    assert read_form(FORM, form(model="whisper-1", language="de")).fields == {"model": "whisper-1", "language": "de"}
 
 
 def test_long_form_field_is_cut():

@@ -31,6 +31,17 @@ missing on purpose: its price list is valid for global deployments alone, so `de
 DEPLOYMENTS: Final[Mapping[str, tuple[str, ...]]] = {"azure": ("datazone", "global", "regional")}
 """Providers whose prices depend on the kind of deployment, and the kinds there are."""
 
+SERVICE_TIER: Final = "service_tier"
+
+PROMISED_TIERS: Final = (ORDINARY[SERVICE_TIER] - {"", "auto"}) | {"flex"}
+"""Tiers that, when asked for, are served or else the ordinary one is. Any other wish leaves the choice to the provider:
+for ``auto`` and for none OpenAI serves what the project is set to, which may be the dearest tier, and it answers
+``priority`` to ``fast`` (API reference, ``service_tier``, read 2026-11)."""
+
+ON_REQUEST: Final = frozenset({"processing", "deployment", "speed", "latency"})
+"""Conditions that are never served unasked: batches have routes of their own, a deployment is a fact of the account,
+and faster inference is a parameter of the request."""
+
 _RENAMED: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
     ("service_tier", "batch"): ("processing", "batch"),
 }

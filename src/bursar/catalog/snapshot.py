@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bursar.catalog.conditions import Conditions, normalise
+from bursar.catalog.conditions import PROMISED_TIERS, Conditions, normalise
 from bursar.catalog.names import bedrock_id, shape_of
 from bursar.catalog.offer import Offer, build_offer
 from bursar.catalog.sheet import EVERY_MODEL, ModelNames, Sheet, digest_of
@@ -105,6 +105,37 @@ class Catalog(Struct, frozen=True):
         if card is None:
             return NoPrice(f"{provider}/{offer.model} {offer.why_not(wanted)}")
         return Match(card, found.via, offer.is_quarantined)
+
+    def within_reach(
+        self,
+        provider: str,
+        model: str,
+        *,
+        conditions: Conditions = (),
+        tier: str | None = None,
+        asks: Conditions = (),
+        at_us: int,
+        credential: str | None = None,
+    ) -> tuple[PriceCard, ...]:
+        """Every card a request to a model may turn out to be charged by; empty when the list does not know the model.
+
+        ``tier`` is the service tier the caller asks for and ``asks`` are further conditions that the request sets; what
+        may be served without being asked for is included.
+        """
+        prices = self.lists.get(provider)
+        if prices is None:
+            return ()
+        found = prices.names.get(model) or self._find(provider, prices, model)
+        offer = found.offer if found is not None else prices.every_model
+        if offer is None:
+            return ()
+        return offer.within_reach(
+            normalise(conditions) if conditions else conditions,
+            tier=tier if tier in PROMISED_TIERS else None,
+            asks=normalise(asks) if asks else asks,
+            at_us=at_us,
+            credential=credential,
+        )
 
     def canonical(self, provider: str, model: str) -> str | None:
         """The listed id a name stands for; ``None`` when the list does not know it."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from bursar.dialects.anthropic_blocks import Reaching, messages_reach
 from bursar.dialects.anthropic_usage import Measure, measure
 from bursar.dialects.base import Endpoint, Reading, Request
 from bursar.dialects.estimate import text_bytes, tokens_of
@@ -19,13 +20,12 @@ from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
 
-class _Body(Struct):
+class _Body(Reaching):
     model: Any = None
     stream: Any = None
     max_tokens: Any = None
     metadata: Raw = Raw()
     service_tier: Any = None
-    fallbacks: Raw = Raw()
 
 
 class _Message(Struct):
@@ -62,27 +62,24 @@ _MESSAGE: Final = msgspec.json.Decoder(_Message)
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _DELTA_EVENT: Final = msgspec.json.Decoder(_DeltaEvent)
 
-_UNBOUNDED: Final = (b'"advisor_20', b'"compact_20')
-"""Marks of tools whose own samplings come on top of ``max_tokens``: the advisor and compaction, by dated type."""
-
 
 def read_messages(endpoint: Endpoint, body: bytes) -> Request:
     """Read a messages request; on Bedrock the path, not the body, names the model and asks for a stream.
 
-    ``max_tokens`` bounds one model's answer. Where fallbacks, an advisor or compaction sample beside it, the request
-    has no cap that bounds them all, and says so by having none.
+    ``max_tokens`` bounds one model's answer, thinking included; what fallbacks, an advisor or compaction sample beside
+    it is in the request's reach.
     """
     asked = required(_BODY, body)
     metadata = string_map(document(asked.metadata)) if asked.metadata else {}
-    unbounded = bool(asked.fallbacks) or any(mark in body for mark in _UNBOUNDED)
     return Request(
         model=endpoint.path_model or text(asked.model),
         stream=endpoint.path_stream or asked.stream is True,
         body=body,
-        max_output_tokens=None if unbounded else whole(asked.max_tokens),
+        max_output_tokens=whole(asked.max_tokens),
         user=metadata.get("user_id"),
         metadata=metadata,
         service_tier=text(asked.service_tier),
+        reach=messages_reach(asked),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from bursar.dialects.reach import WITHIN, Reach
 from bursar.events import Part, UsageStatus
 from bursar.money import Pico
 from bursar.usage import Usage
@@ -49,6 +50,8 @@ class Request(Struct, frozen=True):
     changes: tuple[str, ...] = ()
     usage: Usage | None = None
     """Meters the request itself fixes, where the answer reports none: characters to speak, images to draw."""
+    reach: Reach = WITHIN
+    """What its bytes and its output cap do not show of its worst case."""
 
 
 class Reading(Struct, frozen=True):

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from bursar.dialects.anthropic_messages import read_messages
 from bursar.dialects.base import Endpoint, ErrorAnswer, Reading, Request, Tap
+from bursar.dialects.bedrock_blocks import Reaching, converse_reach, invocation_reach
 from bursar.dialects.bedrock_converse import ConverseReader, ConverseStream
 from bursar.dialects.bedrock_invoke import InvocationStream, read_invocation
 from bursar.dialects.fields import document, fields, required, string_map, text, whole
@@ -49,7 +50,7 @@ _ERROR_TYPES: Final[Mapping[int, str]] = {
 """Modelled exceptions of bedrock-runtime (botocore 1.44, service model) by status; any other is internal."""
 
 
-class _Converse(Struct, rename="camel"):
+class _Converse(Reaching, rename="camel"):
     inference_config: Raw = Raw()
     service_tier: Raw = Raw()
     request_metadata: Raw = Raw()
@@ -108,6 +109,7 @@ class Bedrock:
             max_output_tokens=whole(fields(asked.inference_config).get("maxTokens")),
             metadata=string_map(document(asked.request_metadata)) if asked.request_metadata else {},
             service_tier=text(fields(asked.service_tier).get("type")),
+            reach=converse_reach(asked),
         )
 
     def tap(
@@ -157,6 +159,7 @@ def _read_invocation(endpoint: Endpoint, body: bytes) -> Request:
         stream=endpoint.path_stream,
         body=body,
         max_output_tokens=cap * answers if cap else None,
+        reach=invocation_reach(fields(body), answers=answers),
     )
 
 

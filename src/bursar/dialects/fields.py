@@ -49,6 +49,11 @@ def fields(data: bytes | msgspec.Raw) -> Mapping[str, Any]:
     return mapping(document(data)) if data else EMPTY_OBJECT
 
 
+def is_set(data: msgspec.Raw) -> bool:
+    """Whether a field is there and not null."""
+    return bool(data) and bytes(data) != b"null"
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """The value if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else EMPTY_OBJECT

@@ -86,6 +86,9 @@ class Flavour(Struct, frozen=True):
     """The meter of cache writes whose time to live the answer does not tell."""
     reasoning_beside: bool = False
     """Reasoning tokens are billed on top of the completion tokens."""
+    added_input: int = 128
+    """Input tokens that the provider adds to any request at most: what its chat template writes around the messages.
+    The largest recorded is GPT-OSS's, 70 tokens (recorded Groq traffic, 2026-11)."""
     search_models: bool = False
     """Chat models that always search once an answer and never say so in usage (OpenAI's ``*-search-preview``)."""
     provider_cost: Callable[[Mapping[str, Any]], Pico | None] = _no_cost
@@ -98,9 +101,22 @@ OPENAI: Final = Flavour("openai", cache_write=Meter.CACHE_WRITE_30M, search_mode
 AZURE: Final = Flavour("azure", cache_write=Meter.CACHE_WRITE_30M, search_models=True)
 MISTRAL: Final = Flavour("mistral", asks_usage=False)
 DEEPSEEK: Final = Flavour("deepseek")
-XAI: Final = Flavour("xai", asks_usage=False, reasoning_beside=True, provider_cost=_ticks, tool_fees=_xai_fees)
+XAI: Final = Flavour(
+    "xai",
+    asks_usage=False,
+    reasoning_beside=True,
+    added_input=1024,  # Grok models answer under instructions of xAI's own, about 700 tokens with Grok 4
+    provider_cost=_ticks,
+    tool_fees=_xai_fees,
+)
 GROQ: Final = Flavour("groq", asks_usage=False)
-OPENROUTER: Final = Flavour("openrouter", asks_usage=False, provider_cost=_openrouter_cost, tool_fees=_openrouter_fees)
+OPENROUTER: Final = Flavour(
+    "openrouter",
+    asks_usage=False,
+    added_input=768,  # in front of Claude, whose instructions on tools are the longest (`anthropic_blocks`)
+    provider_cost=_openrouter_cost,
+    tool_fees=_openrouter_fees,
+)
 TOGETHER: Final = Flavour("together")
 COHERE: Final = Flavour("cohere")
 VLLM: Final = Flavour("vllm")

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from bursar.dialects.base import Endpoint, ErrorAnswer, Reading, Request, Tap
 from bursar.dialects.fields import document, fields, mapping, required, string_map, text, whole
 from bursar.dialects.gemini_content import ContentReader
 from bursar.dialects.gemini_embeddings import read_embedding
+from bursar.dialects.gemini_parts import Reaching, content_reach
 from bursar.dialects.json_array import ArrayParser
 from bursar.dialects.payloads import PayloadStream
 from bursar.dialects.sse import SseParser
@@ -55,7 +56,7 @@ _STATUSES: Final[Mapping[int, str]] = {
 """google.rpc.Code names by HTTP status (cloud.google.com/apis/design/errors, read 2026-11); any other is INTERNAL."""
 
 
-class _Body(Struct):
+class _Body(Reaching):
     """Google reads field names in camel case and in snake case; a bound must not hide in the other spelling."""
 
     generationConfig: Raw = Raw()  # noqa: N815 - wire name
@@ -97,13 +98,15 @@ class Gemini:
         if endpoint.operation == "models":
             return Request(model=endpoint.path_model, stream=False, body=body)
         asked = required(_BODY, body)
+        cap, answers = _caps(asked)
         return Request(
             model=endpoint.path_model,
             stream=endpoint.path_stream,
             body=body,
-            max_output_tokens=_cap(asked.generationConfig or asked.generation_config),
+            max_output_tokens=cap * answers if cap else None,
             metadata=string_map(document(asked.labels)) if asked.labels else {},
             service_tier=text(asked.serviceTier) or text(asked.service_tier),
+            reach=content_reach(asked, model=endpoint.path_model or "", answers=answers),
         )
 
     def tap(
@@ -137,12 +140,16 @@ class Gemini:
         return ((b"content-type", b"application/json; charset=UTF-8"),), msgspec.json.encode({"error": error})
 
 
-def _cap(generation: Raw) -> int | None:
-    """The most output tokens, thoughts included, of all candidates asked for."""
-    config = fields(generation)
-    cap = _number(config, "maxOutputTokens", "max_output_tokens")
-    candidates = _number(config, "candidateCount", "candidate_count") or 1
-    return cap * candidates if cap else None
+def _caps(asked: _Body) -> tuple[int | None, int]:
+    """The most output tokens of one candidate, thoughts included, and the number of candidates.
+
+    A body may hold the configuration under both spellings; the larger of the two bounds is the bound.
+    """
+    camel, snake = fields(asked.generationConfig), fields(asked.generation_config)
+    cap = [_number(config, "maxOutputTokens", "max_output_tokens") for config in (camel, snake) if config]
+    answers = [_number(config, "candidateCount", "candidate_count") or 1 for config in (camel, snake)]
+    is_capped = bool(cap) and None not in cap
+    return max((one for one in cap if one), default=None) if is_capped else None, max(answers)
 
 
 def _number(config: Mapping[str, Any], *names: str) -> int | None:

@@ -5,7 +5,6 @@ charged beside the tokens: once per grounded prompt up to Gemini 2.5, once per d
 Gemini 3 on (ai.google.dev/gemini-api/docs/google-search, "Pricing", read 2026-11).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from msgspec import Raw, Struct
 from bursar.dialects.base import Reading, Request
 from bursar.dialects.estimate import text_bytes, tokens_of
 from bursar.dialects.fields import decoded, document, fields, json_text, mapping, objects, text
+from bursar.dialects.gemini_parts import PER_PROMPT
 from bursar.dialects.gemini_usage import Measure, measure
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
@@ -30,9 +30,6 @@ class _Chunk(Struct, rename="camel"):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
-
-_PER_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
-"""Generations whose search grounding is charged once a prompt."""
 
 
 class ContentReader:
@@ -140,7 +137,7 @@ class ContentReader:
 
     def _searches(self) -> Usage:
         searches = len(self._queries)
-        if searches and _PER_PROMPT.match(self._model or self._request.model or ""):
+        if searches and PER_PROMPT.match(self._model or self._request.model or ""):
             searches = 1
         return usage_of({Meter.SEARCHES: searches})
 

@@ -1,7 +1,7 @@
 """Form fields of a multipart upload, as policy needs them; file contents are skipped, not copied."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -12,8 +12,16 @@ MAX_FIELD_BYTES: Final = 1024 * 1024
 """Longest value of a field that is read (a prompt); longer ones are cut, files are never read."""
 
 
-def form_fields(content_type: str, body: bytes) -> Mapping[str, str]:
-    """The text fields of a form by name.
+class Form(NamedTuple):
+    """A form's text fields by name, and how much else it holds."""
+
+    fields: Mapping[str, str]
+    files: int
+    file_bytes: int
+
+
+def read_form(content_type: str, body: bytes) -> Form:
+    """Read a form.
 
     Raises Refusal ``invalid_request`` when the body is not the form its content type says, or names a field twice: two
     parsers that disagree on which one counts would meter another model than the provider runs.
@@ -43,7 +51,7 @@ def form_fields(content_type: str, body: bytes) -> Mapping[str, str]:
         raise Refusal("invalid_request", f"the multipart body cannot be read: {broken}") from None
     if not form.is_complete:
         raise Refusal("invalid_request", "the multipart body ends before its closing boundary")
-    return form.fields
+    return Form(form.fields, form.files, form.file_bytes)
 
 
 class _Form:
@@ -51,6 +59,8 @@ class _Form:
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
+        self.files = 0
+        self.file_bytes = 0
         self.is_complete = False
         self._header_name = b""
         self._header_value = b""
@@ -82,11 +92,14 @@ class _Form:
             raise Refusal("invalid_request", "a part of the multipart body has no name")
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
-        if not self._is_file:
+        if self._is_file:
+            self.file_bytes += end - start
+        else:
             room = MAX_FIELD_BYTES - len(self._value)
             self._value += data[start : min(end, start + room)]
 
     def part_end(self) -> None:
+        self.files += self._is_file
         if self._is_file or self._name is None:
             return
         if self._name in self.fields and not self._name.endswith("[]"):

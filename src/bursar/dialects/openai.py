@@ -168,7 +168,7 @@ _COMPLETIONS: Final = _Format(
     lambda body, request, flavour, complete: read_completion_answer(body, request, flavour, complete=complete),
 )
 _RESPONSES: Final = _Format(
-    lambda _, body, _flavour: read_responses(body),
+    lambda _, body, flavour: read_responses(body, flavour),
     ResponseReader,
     lambda body, request, flavour, complete: read_response(body, request, flavour, complete=complete),
 )
@@ -178,7 +178,7 @@ _RETRIEVED: Final = _Format(
     lambda body, request, flavour, complete: read_response(body, request, flavour, retrieved=True, complete=complete),
 )
 _EMBEDDINGS: Final = _Format(
-    lambda _, body, _flavour: read_embedding(body),
+    lambda _, body, flavour: read_embedding(body, flavour),
     CompletionStream,  # nobody streams embeddings; a provider that did would send its usage in a chunk like these
     lambda body, request, flavour, complete: read_embedding_answer(body, request, flavour, complete=complete),
 )

@@ -14,14 +14,18 @@ from msgspec import Raw, Struct
 from bursar.dialects.base import Reading, Request
 from bursar.dialects.fields import decoded, fields, json_text, required, text
 from bursar.dialects.flavours import Flavour
-from bursar.dialects.multipart import form_fields
+from bursar.dialects.multipart import read_form
 from bursar.dialects.openai_answer import Answer, error_type
 from bursar.dialects.openai_usage import Plain, milliseconds
+from bursar.dialects.reach import Reach
 from bursar.events import UsageStatus
 from bursar.usage import Meter, usage_of
 
 _HEARD: Final = Plain(input=Meter.INPUT_AUDIO)
 _SPOKEN: Final = Plain(output=Meter.OUTPUT_AUDIO)
+_ANY_LENGTH: Final = Reach(open_input="an audio file", instead=((int(Meter.INPUT_AUDIO_MS), None),))
+"""How long a sound is does not follow from its bytes: silence takes next to none. Models that are charged by the token
+take in what their context window holds; for those charged by time there is no bound."""
 _BY_DURATION: Final = "the answer reports no usage: billed by the duration it names"
 
 
@@ -52,8 +56,13 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 
 def read_transcription(content_type: str, body: bytes) -> Request:
     """Read the form of a transcription or a translation."""
-    form = form_fields(content_type, body)
-    return Request(model=text(form.get("model")), stream=form.get("stream", "").lower() == "true", body=body)
+    form = read_form(content_type, body).fields
+    return Request(
+        model=text(form.get("model")),
+        stream=form.get("stream", "").lower() == "true",
+        body=body,
+        reach=_ANY_LENGTH,
+    )
 
 
 def read_speech(body: bytes) -> Request:
@@ -65,6 +74,7 @@ def read_speech(body: bytes) -> Request:
         stream=asked.stream_format == "sse",
         body=body,
         usage=usage_of({Meter.CHARACTERS: characters}),
+        reach=Reach(instead=((int(Meter.CHARACTERS), characters),)),
     )
 
 

@@ -18,23 +18,31 @@ from bursar.dialects.flavours import Flavour
 from bursar.dialects.groq_compound import executed_usage, model_shares, note_executed
 from bursar.dialects.include_usage import CHANGE, with_include_usage
 from bursar.dialects.openai_answer import Answer, spoken
+from bursar.dialects.openai_parts import Autonomy, Message, chat_reach
 from bursar.usage import Meter, usage_of
 
 
-class _Body(Struct):
+class _Unread(Autonomy):
+    """A request whose messages are not looked at."""
+
     model: Any = None
     stream: Any = None
     max_completion_tokens: Any = None
     max_tokens: Any = None
     n: Any = None
+    best_of: Any = None
     user: Any = None
     metadata: Any = None
     service_tier: Any = None
     stream_options: Raw = Raw()
-    web_search_options: Raw = Raw()
+
+
+class _Body(_Unread):
+    messages: list[Message] = []
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
+_UNREAD: Final = msgspec.json.Decoder(_Unread)
 _SEARCH_MODELS: Final = ("-search-preview", "-search-api")
 _NULL: Final = b"null"
 _ONE_SEARCH: Final = usage_of({Meter.SEARCHES: 1})
@@ -42,25 +50,36 @@ _ONE_SEARCH: Final = usage_of({Meter.SEARCHES: 1})
 
 def read_chat(body: bytes, flavour: Flavour) -> Request:
     """Read a chat completion request; a stream is made to report its usage where the provider needs to be asked."""
-    asked = required(_BODY, body)
+    asked, messages = _read_body(body)
     model = text(asked.model)
     caps = [cap for cap in (whole(asked.max_completion_tokens), whole(asked.max_tokens)) if cap is not None]
+    answers = max(whole(asked.n) or 1, whole(asked.best_of) or 1)
     stream = asked.stream is True
     changed = (
         with_include_usage(body, has_options=bool(asked.stream_options)) if stream and flavour.asks_usage else None
     )
+    searches = flavour.search_models and _searches(model, bytes(asked.web_search_options))
     return Request(
         model=model,
         stream=stream,
         body=body if changed is None else changed,
-        max_output_tokens=max(caps) * (whole(asked.n) or 1) if caps else None,
+        max_output_tokens=max(caps) * answers if caps else None,
         user=text(asked.user),
         metadata=string_map(asked.metadata) if asked.metadata else {},
         service_tier=text(asked.service_tier),
         strip_usage=changed is not None,
         changes=() if changed is None else (CHANGE,),
-        usage=_ONE_SEARCH if flavour.search_models and _searches(model, bytes(asked.web_search_options)) else None,
+        usage=_ONE_SEARCH if searches else None,
+        reach=chat_reach(asked, messages, model=model, answers=answers, searches=searches, flavour=flavour),
     )
+
+
+def _read_body(body: bytes) -> tuple[_Unread, list[Message] | None]:
+    """The request and its messages; messages that are not of the format's shape are the provider's to refuse."""
+    asked = decoded(_BODY, body)
+    if asked is not None:
+        return asked, asked.messages
+    return required(_UNREAD, body), None
 
 
 def _searches(model: str | None, options: bytes) -> bool:

@@ -14,6 +14,7 @@ from bursar.dialects.fields import decoded, document, objects, required, text, u
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.include_usage import CHANGE, with_include_usage
 from bursar.dialects.openai_answer import Answer
+from bursar.dialects.reach import Reach
 
 
 class _Body(Struct):
@@ -60,6 +61,7 @@ def read_completion(body: bytes, flavour: Flavour) -> Request:
         service_tier=text(asked.service_tier),
         strip_usage=changed is not None,
         changes=() if changed is None else (CHANGE,),
+        reach=Reach(added_input=flavour.added_input, is_cap_partial=flavour.reasoning_beside, answers=answers),
     )
 
 

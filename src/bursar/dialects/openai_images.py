@@ -11,15 +11,19 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bursar.dialects.base import Reading, Request
-from bursar.dialects.fields import decoded, fields, objects, required, text
+from bursar.dialects.fields import decoded, fields, mapping, objects, required, text, whole
 from bursar.dialects.flavours import Flavour
-from bursar.dialects.multipart import form_fields
+from bursar.dialects.multipart import read_form
 from bursar.dialects.openai_answer import Answer, error_type
+from bursar.dialects.openai_parts import survey_image_url
 from bursar.dialects.openai_usage import Plain, settle
+from bursar.dialects.reach import Reach, Survey
 from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
 
 _IMAGES: Final = Plain(output=Meter.OUTPUT_IMAGE)
+_PROMPT_TOKENS: Final = 256
+"""Input tokens that OpenAI adds to a prompt: 32 with an image were seen (community.openai.com, read 2026-11)."""
 _COUNTED: Final = "the answer reports no tokens: its images are counted"
 
 
@@ -27,6 +31,10 @@ class _Body(Struct):
     model: Any = None
     stream: Any = None
     user: Any = None
+    n: Any = None
+    images: Any = None
+    image: Any = None
+    mask: Any = None
 
 
 class _Whole(Struct):
@@ -51,17 +59,42 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
 def read_image(content_type: str, body: bytes) -> Request:
-    """Read a request for images; what it may cost is not bounded by a token cap of its own."""
+    """Read a request for images: each costs what its model's largest costs at most, in tokens or by the image."""
     if content_type.startswith("multipart/"):
-        form = form_fields(content_type, body)
+        form = read_form(content_type, body)
         return Request(
-            model=text(form.get("model")),
-            stream=form.get("stream", "").lower() == "true",
+            model=text(form.fields.get("model")),
+            stream=form.fields.get("stream", "").lower() == "true",
             body=body,
-            user=text(form.get("user")),
+            user=text(form.fields.get("user")),
+            reach=_reach(_decimal(form.fields.get("n")), shown=form.files, media_bytes=form.file_bytes),
         )
     asked = required(_BODY, body)
-    return Request(model=text(asked.model), stream=asked.stream is True, body=body, user=text(asked.user))
+    survey = Survey()
+    for image in (*_listed(asked.images), *_listed(asked.image), *_listed(asked.mask)):
+        survey_image_url(image if isinstance(image, str) else mapping(image).get("image_url"), survey)
+    found = survey.reach()
+    reach = _reach(whole(asked.n), shown=found.images, media_bytes=found.media_bytes)
+    return Request(model=text(asked.model), stream=asked.stream is True, body=body, user=text(asked.user), reach=reach)
+
+
+def _reach(drawn: int | None, *, shown: int, media_bytes: int) -> Reach:
+    answers = drawn or 1
+    return Reach(
+        added_input=_PROMPT_TOKENS,
+        answers=answers,
+        images=shown,
+        media_bytes=media_bytes,
+        instead=((int(Meter.IMAGES), answers),),
+    )
+
+
+def _listed(value: object) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _decimal(value: str | None) -> int | None:
+    return int(value) if value is not None and value.isascii() and value.isdecimal() else None
 
 
 class ImageStream:

@@ -23,6 +23,7 @@ from bursar.dialects.estimate import text_bytes
 from bursar.dialects.fields import count, decoded, document, fields, mapping, objects, required, string_map, text, whole
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.openai_answer import Answer, error_type, spoken
+from bursar.dialects.openai_items import Reaching, response_reach
 from bursar.dialects.openai_usage import Plain, settle
 from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
@@ -37,7 +38,7 @@ _UNDECIDED: Final = "auto"
 _TERMINAL: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
-class _Body(Struct):
+class _Body(Reaching):
     model: Any = None
     stream: Any = None
     max_output_tokens: Any = None
@@ -74,7 +75,7 @@ _RESPONSE: Final = msgspec.json.Decoder(_Response)
 _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
-def read_responses(body: bytes) -> Request:
+def read_responses(body: bytes, flavour: Flavour) -> Request:
     """Read a request for a response; its streams always report usage."""
     asked = required(_BODY, body)
     return Request(
@@ -85,6 +86,7 @@ def read_responses(body: bytes) -> Request:
         user=text(asked.user),
         metadata=string_map(asked.metadata) if asked.metadata else {},
         service_tier=text(asked.service_tier),
+        reach=response_reach(asked, flavour),
     )
 
 
