@@ -10,6 +10,7 @@ from bursar.control.tables.alerts import AlertTable
 from bursar.control.tables.audit import AuditTable
 from bursar.control.tables.budgets import BudgetTable
 from bursar.control.tables.keys import KeyTable
+from bursar.control.tables.outbox import OutboxTable
 from bursar.control.tables.top_ups import TopUpTable
 from bursar.control.values import Version
 
@@ -25,6 +26,7 @@ class Control:
         self.budgets: Final = BudgetTable(database)
         self.top_ups: Final = TopUpTable(database)
         self.alerts: Final = AlertTable(database)
+        self.outbox: Final = OutboxTable(database)
         self.audit: Final = AuditTable(database)
 
     def version(self) -> Version:

@@ -70,4 +70,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )""",
         "CREATE INDEX audit_log_by_subject ON audit_log (subject, id)",
     ),
+    (
+        "ALTER TABLE alerts ADD COLUMN ends_us BIGINT",
+        "CREATE INDEX alerts_by_end ON alerts (resolved_us, ends_us)",
+        """CREATE TABLE deliveries (
+            id BIGINT PRIMARY KEY,
+            alert_id BIGINT NOT NULL REFERENCES alerts (id),
+            channel TEXT NOT NULL,
+            event TEXT NOT NULL,
+            attempts BIGINT NOT NULL,
+            next_us BIGINT,
+            delivered_us BIGINT,
+            problem TEXT,
+            UNIQUE (alert_id, channel, event)
+        )""",
+        "CREATE INDEX deliveries_by_time ON deliveries (channel, next_us)",
+    ),
 )

@@ -3,6 +3,7 @@
 Every method raises `ControlUnavailable` when the state cannot be read or written. Listings are bounded by ``limit``.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bursar.config import Budget, KeyGrant
@@ -12,6 +13,7 @@ from bursar.control.values import (
     AuditEntry,
     Author,
     BudgetRecord,
+    Delivery,
     FoundKey,
     KeyRecord,
     NewSecret,
@@ -102,26 +104,60 @@ class TopUps(Protocol):
 
 
 class Alerts(Protocol):
-    """Alerts."""
+    """Alerts. Raising one and queueing it for the channels ``to`` is one transaction, and so is resolving it."""
 
-    def newest(self, *, before: int | None = None, limit: int) -> tuple[AlertRecord, ...]:
+    def get(self, number: int) -> AlertRecord | None:
+        """One alert."""
+        ...
+
+    def newest(self, *, before: int | None = None, limit: int, only_open: bool = False) -> tuple[AlertRecord, ...]:
         """The latest, newest first; ``before`` is the id to go on from."""
         ...
 
-    def following(self, number: int, *, limit: int) -> tuple[AlertRecord, ...]:
-        """Those raised after the one with this id, oldest first; what a sender has still to send."""
+    def unresolved(self, *, kind: str | None = None, after: int = 0, limit: int) -> tuple[AlertRecord, ...]:
+        """Those that are open, oldest first, from the first whose id follows ``after``."""
         ...
 
-    def append(self, alert: Alert) -> AlertRecord:
+    def ended(self, at_us: int, *, limit: int) -> tuple[AlertRecord, ...]:
+        """Those that are open although their ``ends_us`` has come."""
+        ...
+
+    def append(self, alert: Alert, *, to: Sequence[str] = ()) -> AlertRecord:
         """Raise an alert."""
         ...
 
-    def raise_once(self, key: str, alert: Alert) -> AlertRecord | None:
+    def raise_once(self, key: str, alert: Alert, *, to: Sequence[str] = ()) -> AlertRecord | None:
         """Raise an alert unless one was ever raised under this key; ``None`` when one was."""
         ...
 
     def resolve(self, number: int, *, at_us: int) -> AlertRecord:
-        """Mark an alert as resolved, once; raises NoSuchName."""
+        """Mark an alert as resolved, once; whoever is told of the alert is told of that. Raises NoSuchName."""
+        ...
+
+
+class Outbox(Protocol):
+    """What channels have still to be told of alerts, and what they were told."""
+
+    def due(self, channel: str, *, at_us: int) -> int | None:
+        """The delivery that waits longest, by its id; ``None`` = none is due yet."""
+        ...
+
+    def claim(self, number: int, *, at_us: int, until_us: int) -> Delivery | None:
+        """Count a try of a delivery that is due, which nobody else can before ``until_us``; ``None`` = it is not due
+        any more.
+        """
+        ...
+
+    def delivered(self, number: int, *, at_us: int) -> None:
+        """A delivery has arrived."""
+        ...
+
+    def failed(self, number: int, *, problem: str, next_us: int | None) -> None:
+        """A delivery has not arrived; ``None`` gives it up."""
+        ...
+
+    def about(self, alerts: Sequence[int]) -> tuple[Delivery, ...]:
+        """The deliveries of some alerts, oldest first."""
         ...
 
 
@@ -154,6 +190,11 @@ class ControlState(Protocol):
     @property
     def alerts(self) -> Alerts:
         """Alerts."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Deliveries of alerts."""
         ...
 
     @property

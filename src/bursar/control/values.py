@@ -127,6 +127,8 @@ class Alert(Struct, frozen=True):
     message: str
     at_us: int
     data: Mapping[str, Fact] = {}
+    ends_us: int | None = None
+    """When what it says is over by itself, as a budget's window is; ``None`` = nobody can say."""
 
 
 class AlertRecord(Struct, frozen=True):
@@ -137,6 +139,28 @@ class AlertRecord(Struct, frozen=True):
     alert: Alert
     key: str | None
     resolved_us: int | None = None
+
+
+Event = Literal["raised", "resolved"]
+
+EVENTS: Final[tuple[Event, ...]] = get_args(Event)
+
+
+class Delivery(Struct, frozen=True):
+    """What one channel has to be told, or was told, of an alert."""
+
+    id: int
+    alert: int
+    """The alert's id."""
+    channel: str
+    event: Event
+    attempts: int = 0
+    """How often it was tried."""
+    next_us: int | None = None
+    """When it may be tried next; ``None`` = it was delivered or given up."""
+    delivered_us: int | None = None
+    problem: str | None = None
+    """How the latest try that failed did so."""
 
 
 class AuditEntry(Struct, frozen=True):
