@@ -70,6 +70,7 @@ REFUSALS: Final[dict[str, int]] = {
     "input_too_large": 413,
     "rate_limited": 429,
     "concurrency_limited": 429,
+    "provider_rate_limited": 429,
     "headers_too_large": 431,
     "internal_error": 500,
     "upstream_unreachable": 502,

@@ -288,7 +288,7 @@ def test_run_limits(gateway_for, provider):
     assert (403, "run_limit") == (deep.status, error_of(deep)["code"])
     assert [200, 200, 200, 403] == looped
     said = [[one.partition(":")[0] for one in row.decisions] for row in rows[4:7]]
-    assert [["warn"], ["downgrade"], ["stop"]] == said
+    assert [[], ["warn"], ["downgrade"]] == said
 
 
 class NoCounters:

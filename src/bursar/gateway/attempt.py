@@ -165,6 +165,8 @@ class Attempt:
             headers=HeaderText(by_name),
         )
         self._tap = decoded(tap, by_name.get(b"content-encoding"))
+        if status >= _FIRST_ERROR:
+            self._heed(status, by_name)
         self._head_headers = headers
         self._comments_cost = self._may_comment(content_type, by_name)
         length = _length(by_name)
@@ -275,6 +277,12 @@ class Attempt:
             if now_us - self._paused_since_us > limit_us:
                 self._notes += ("the client stopped reading; it was disconnected",)
                 self._call.drop_client()
+
+    def _heed(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Let the provider rest if it asks for that."""
+        gateway, plan = self._call.gateway, self._plan
+        now_us, wall_us = gateway.clock.monotonic_us(), gateway.clock.now_us()
+        gateway.cooling.heed(plan.target, plan.request.model, status, headers, now_us=now_us, wall_us=wall_us)
 
     def _may_comment(self, content_type: str, headers: dict[bytes, bytes]) -> bool:
         """Whether the cost can follow the answer as a comment: asked for, and the format has comments."""

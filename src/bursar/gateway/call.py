@@ -137,6 +137,7 @@ class Call:
                     "shutting_down", "This gateway is shutting down; try again.", retry_after_s=1
                 )
             plan = admit(admission)
+            self.gateway.cooling.check(plan.target, plan.request.model, now_us=self.admitted_us)
         except Refusal as refusal:
             self._refuse(admission, refusal)
             return
@@ -227,6 +228,7 @@ class Call:
             id=f"{self.call_id}/{number}",
             at_us=self.at_us,
             then=lambda answer: self._reserved(plan, number, answer),
+            unseeded=self.gateway.seeded.missing,
         )
 
     def _reserved(self, plan: Plan, number: int, answer: Holding | NoRoom) -> None:

@@ -15,9 +15,11 @@ from bursar.clock import Clock
 from bursar.config import Config
 from bursar.counters.protocol import Counters
 from bursar.events import Record
+from bursar.gateway.cooling import Cooling
 from bursar.gateway.counts import Counts
 from bursar.gateway.headers import Heads
 from bursar.gateway.routes import RouteTable
+from bursar.gateway.seeded import Seeded
 from bursar.policy.identity import Keyring
 from bursar.policy.rules import Rules
 from bursar.policy.tag_rules import TagRules
@@ -94,6 +96,8 @@ class Gateway:
         self.loop = loop
         self.counts = Counts()
         self.heads = Heads()
+        self.cooling = Cooling()
+        self.seeded = Seeded()
         self.is_draining = False
         """Shutting down: new calls are refused, calls in flight may finish."""
         self.in_flight: set[InFlight] = set()
@@ -121,6 +125,10 @@ class Gateway:
         if self.is_draining and not self.in_flight:
             self._idle.set()
 
+    def serves_older(self, at_us: int) -> bool:
+        """Whether a call is in flight that was admitted before an instant."""
+        return any(call.at_us < at_us for call in self.in_flight)
+
     def pending(self) -> int:
         """Settled records that wait for the disk."""
         return self.recorder.pending
@@ -132,7 +140,19 @@ class Gateway:
             reasons.append("shutting down")
         if self.pending():
             reasons.append(f"{self.pending()} settled records wait for the disk")
+        if self.seeded.is_missing_budgets:
+            reasons.append(f"still reading the ledger: {self.seeded.problem or 'what budgets have spent is not known'}")
+        keys = self.snapshot.keyring.store
+        if keys is not None and keys.trouble is not None and not keys.has_grace:
+            reasons.append(f"virtual keys cannot be checked: {keys.trouble}")
         return reasons
+
+    def remarks(self) -> list[str]:
+        """What is wrong although this worker should be sent calls."""
+        keys = self.snapshot.keyring.store
+        if keys is None or keys.trouble is None or not keys.has_grace:
+            return []
+        return [f"only virtual keys that were seen before are let in: {keys.trouble}"]
 
     def sweep(self) -> None:
         """Check the deadlines of all connections and of calls whose client is gone; meant to run every second."""
@@ -167,6 +187,11 @@ class Gateway:
 
 class InFlight(Protocol):
     """A call that a provider is working on."""
+
+    @property
+    def at_us(self) -> int:
+        """Its admission, Unix microseconds."""
+        ...
 
     def cut(self, reason: str) -> None:
         """Stop it now and settle what was seen."""
