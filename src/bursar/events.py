@@ -101,6 +101,8 @@ class CallFacts(Struct, frozen=True, array_like=True):
     """The most this attempt may cost; ``None`` when it cannot be bounded."""
     card: str | None = None
     """The price card of the requested model at admission."""
+    bound_tokens: int | None = None
+    """The most tokens this attempt may use; ``None`` when they cannot be bounded, and in records from before."""
 
 
 class Opened(Struct, frozen=True, array_like=True):

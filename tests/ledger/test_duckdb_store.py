@@ -14,6 +14,7 @@ from bursar.ledger.duckdb_store import DuckDBStore
 from bursar.ledger.layout import HOUR_US
 from bursar.ledger.questions import Measures, ReportQuestion
 from bursar.ledger.row import settled_row
+from support.charges_contract import ChargesContract
 from support.ledger_records import settled
 from support.store_contract import StoreContract
 
@@ -37,6 +38,10 @@ def fresh(tmp_path):
 
 class TestDuckDBStore(StoreContract):
     """The contract on a DuckDB file."""
+
+
+class TestDuckDBCharges(ChargesContract):
+    """The contract of charges on a DuckDB file."""
 
 
 def test_another_version_is_rebuilt(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 
 from bursar.config import Budget, Limit, Run
+from bursar.policy.period import ALWAYS, Window
 from bursar.policy.rules import NO_RULES, Extra, Rules
 
 
@@ -75,13 +76,20 @@ def test_closed_by_default(mode, on_failure, is_closed):
 
 
 def test_top_ups():
-    """Room is added to one account or to all of a budget, in one window only."""
+    """Room is added to one account or to all of a budget, in the windows that its time reaches into."""
     rules = Rules(
         budgets=[budget(limit_usd=None, limit_tokens=10)],
-        extras=[Extra("b", None, 7, 100), Extra("b", "acc", 7, 1000), Extra("b", "acc", 7, 1000)],
+        extras=[
+            Extra("b", 100, None, 7, 8),
+            Extra("b", 1000, "ann", 7, 8),
+            Extra("b", 1000, "ann", 5, 9),
+            Extra("b", 10_000, until_us=7),
+        ],
     )
     rule = rules.by_name["b"]
 
-    assert [2110, 110, 10] == [
-        rules.limit_of(rule, "acc", 7), rules.limit_of(rule, "other", 7), rules.limit_of(rule, "acc", 8)
-    ]  # fmt: skip
+    found = [
+        rules.limit_of(rule, whose, window)
+        for whose, window in [("ann", Window(7, 8)), ("bob", Window(7, 8)), ("ann", Window(8, 9)), ("ann", ALWAYS)]
+    ]
+    assert [2110, 110, 1010, 12110] == found

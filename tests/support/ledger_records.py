@@ -180,6 +180,9 @@ def settlements(draw: st.DrawFn) -> Settled:
         model=draw(st.sampled_from(["m1", "m2", None])),
         stream=draw(st.booleans()),
         bound=draw(st.none() | st.integers(0, 10**12)),
+        bound_tokens=draw(st.none() | st.integers(0, 10**7)),
+        config=draw(st.sampled_from(["config-1", "config-2"])),
+        task=draw(st.sampled_from([None, "t1", "t2"])),
     )
     return settled(
         about=about,

@@ -54,6 +54,11 @@ class Exposure(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """Decision sentences: what the figure rests on besides the body and the cap."""
 
+    @property
+    def tokens(self) -> int:
+        """The most tokens it can use."""
+        return self.input_tokens + self.output_tokens
+
     def affordable_cap(self, budget: int) -> int | None:
         """The largest output cap for one answer, at most the present one, with which the bound is within ``budget``
         picodollars; ``None`` when no cap is small enough.

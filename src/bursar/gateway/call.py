@@ -242,7 +242,7 @@ class Call:
         else:
             smaller = self._shrunk(plan, answer)
             if smaller is None:
-                self._refuse_planned(number, answer.refusal)
+                self._refuse_planned(number, answer.refusal, answer.gates)
             else:
                 self._plan = smaller
                 self._reserve(smaller, number)

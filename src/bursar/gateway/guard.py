@@ -82,7 +82,7 @@ def decided(
         facts=subject.facts,
         bound=facts.bound,
         unbounded=unbounded,
-        tokens=0 if exposure is None else exposure.input_tokens + exposure.output_tokens,
+        tokens=0 if exposure is None else exposure.tokens,
         likely_tokens=-(-len(request.body) // BYTES_PER_TOKEN) + (request.max_output_tokens or 0),
         task=task,
     )

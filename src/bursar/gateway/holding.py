@@ -4,6 +4,7 @@ Fails as each rule says: a closed gate refuses (503) what cannot be counted, an 
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,7 +16,10 @@ from bursar.policy.claims import Hold, Verdict
 from bursar.policy.decide import Decision
 from bursar.policy.gates import Gate
 from bursar.policy.refusals import refusal, remarks, unavailable
+from bursar.policy.stems import stem_of
 from bursar.usage import tokens_of
+
+BLIND: Final = "what was spent before is still being read from the ledger"
 
 
 class NoRoom(Struct, frozen=True):
@@ -94,11 +98,18 @@ def hold(
     then: Callable[["Holding | NoRoom"], None],
 ) -> None:
     """Ask for a decision's claims and go on with ``then``: at once where the store answers at once.
+    unseeded: frozenset[str] = frozenset(),
 
-    ``then`` gets the holding, or what the lack of room leads to.
+    ``then`` gets the holding, or what the lack of room leads to. ``unseeded`` are the stems of accounts that lack what
+    was spent before.
     """
     asked = Hold(id, at_us, decision.accounts, decision.amounts)
     try:
+    if unseeded:
+        blind = blind_gate(decision, unseeded)
+        if blind is not None:
+            then(NoRoom(unavailable(blind, BLIND)))
+            return
         verdict = counters.reserve(asked)
     except CountersUnavailable as problem:
         then(_unchecked(counters, decision, asked, problem))
@@ -121,6 +132,11 @@ def hold(
 
 def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict) -> "Holding | NoRoom":
     if verdict.short:
+def blind_gate(decision: Decision, unseeded: frozenset[str]) -> Gate | None:
+    """The first closed gate whose account lacks what was spent before."""
+    return next((gate for gate in decision.gates if gate.is_closed and stem_of(gate.account.name) in unseeded), None)
+
+
         return NoRoom(refusal(decision, verdict, at_us=asked.at_us), _room(decision, verdict))
     return Holding(counters, decision, asked, verdict, "")
 

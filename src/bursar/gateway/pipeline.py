@@ -5,32 +5,29 @@ identify → route → read → tag → bound → decide. Each step either adds 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from bursar.catalog.snapshot import Catalog, Match, NoPrice
+from bursar.catalog.snapshot import Match, NoPrice
 from bursar.dialects.base import Endpoint, Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts, Principal
+from bursar.gateway.bound import Exposure, Unbounded, exposure_of
+from bursar.gateway.guard import capped, decided, subject_of
 from bursar.gateway.headers import RequestHead, forwarded_for, presented_key
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Snapshot
 from bursar.gateway.tagging import lacking_of, tags_of
 from bursar.gateway.targets import Target, outgoing_headers, outgoing_query
 from bursar.money import Pico
+from bursar.policy.decide import NOTHING_TO_HOLD, Decision
 from bursar.policy.identity import Identity
 from bursar.policy.network import caller_address
 from bursar.policy.scope import Scope
 from bursar.policy.tags import marked
-from bursar.price import upper_bound
 from bursar.upstream import UpstreamRequest
-
-UNSTATED_OUTPUT_TOKENS: Final = 1_000_000
-"""Bound on an answer when neither the caller caps it nor the catalog knows the model's limits: the context windows of
-current models end there, and published output limits at an eighth of it (read 2026-11)."""
 
 
 class Incoming(Struct, frozen=True):
@@ -59,6 +56,10 @@ class Plan(Struct, frozen=True):
     """Of the first attempt."""
     upstream: UpstreamRequest
     decisions: tuple[str, ...]
+    needs: Decision
+    """What must be held before it is sent."""
+    output_cap: int | None = None
+    """The most output tokens of each answer, where a rule lowered it."""
 
     @property
     def target(self) -> Target:
@@ -74,7 +75,21 @@ class Plan(Struct, frozen=True):
 class Admission:
     """What is known of a request so far; `facts` can be stated at any point, so that a refusal has its row."""
 
-    __slots__ = ("bound", "card", "incoming", "is_untagged", "principal", "request", "route", "snapshot", "tags")
+    __slots__ = (
+        "asked",
+        "bound",
+        "card",
+        "exposure",
+        "incoming",
+        "is_untagged",
+        "principal",
+        "request",
+        "route",
+        "snapshot",
+        "tags",
+        "unbounded",
+        "virtual_key",
+    )
 
     def __init__(self, incoming: Incoming, snapshot: Snapshot) -> None:
         self.incoming = incoming
@@ -84,7 +99,14 @@ class Admission:
         self.is_untagged = False
         """It lacks tags and was admitted all the same."""
         self.route: Route | None = None
+        self.asked: Request | None = None
+        """As the caller sent it."""
         self.request: Request | None = None
+        """As it is to be sent."""
+        self.virtual_key: bytes | None = None
+        """What the caller presented where keys are in use; it never reaches a provider."""
+        self.exposure: Exposure | None = None
+        self.unbounded = ""
         self.bound: Pico | None = None
         self.card: str | None = None
 
@@ -109,6 +131,7 @@ class Admission:
             config=self.snapshot.digest,
             bound=self.bound,
             card=self.card,
+            bound_tokens=None if self.exposure is None else self.exposure.tokens,
         )
 
 
@@ -124,18 +147,64 @@ def admit(admission: Admission) -> Plan:
         forwarded = forwarded_for(incoming.head)
         scope.check_network(caller_address(incoming.peer(), forwarded, snapshot.keyring.trusted_proxies))
     route = admission.route = snapshot.routes.route(incoming.method, incoming.path)
-    request = admission.request = read(route, incoming)
+    request = admission.asked = admission.request = read(route, incoming)
     _tag(admission, identity, request)
     if scope is not None:
         _check_scope(admission, scope, route.endpoint, request)
-    decisions = _bound(admission, route, request)
+    if not snapshot.keyring.is_open:
+        admission.virtual_key = presented
+    return _planned(admission, route, request)
+
+
+def shrunk(admission: Admission, plan: Plan, room: int) -> Plan | None:
+    """The same request with its output capped so that it costs at most ``room`` picodollars, decided anew.
+
+    ``None`` where no cap does that, or the format has none.
+    """
+    exposure = admission.exposure
+    cap = None if exposure is None else exposure.affordable_cap(room)
+    if not cap:
+        return None
+    request = plan.target.dialect.with_output_cap(plan.endpoint, plan.request, cap)
+    if request is None:
+        return None
+    return _planned(admission, plan.route, request)
+
+
+def _planned(admission: Admission, route: Route, request: Request) -> Plan:
+    """Bound, decide, and make ready to send."""
+    snapshot, rules = admission.snapshot, admission.snapshot.rules
+    needs, subject = NOTHING_TO_HOLD, None
+    if not rules.is_empty or admission.incoming.head.own.get("task-budget") is not None:
+        subject = subject_of(admission.facts(), rules)
+        request = capped(request, route, subject.matched, body_bytes=len(admission.incoming.body))
+    admission.request = request
+    decisions = request.changes + _bound(admission, route, request)
+    facts = admission.facts()
+    if subject is not None:
+        needs = decided(
+            facts,
+            subject,
+            rules,
+            request=request,
+            exposure=admission.exposure,
+            unbounded=admission.unbounded,
+            steering=admission.incoming.head.own,
+        )
     return Plan(
         route=route,
         request=request,
-        facts=admission.facts(),
-        upstream=_upstream(incoming, route, request, snapshot, None if snapshot.keyring.is_open else presented),
-        decisions=request.changes + decisions if decisions else request.changes,
+        facts=facts,
+        upstream=_upstream(admission.incoming, route, request, snapshot, admission.virtual_key),
+        decisions=decisions + needs.notes if needs.notes else decisions,
+        needs=needs,
+        output_cap=None if request is admission.asked else _cap_of(request),
     )
+
+
+def _cap_of(request: Request) -> int | None:
+    total = request.max_output_tokens
+    return None if total is None else total // request.reach.answers
 
 
 def read(route: Route, incoming: Incoming) -> Request:
@@ -192,25 +261,23 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
                 "unpriced_model",
                 f"{found.reason}, and this gateway refuses models without a price. Add a [[prices]] entry for it.",
             )
+        admission.unbounded = found.reason
         return (f"admitted without a price: {found.reason}",)
     admission.card = found.card.id
-    admission.bound = upper_bound(
-        found.card,
-        input_tokens=len(admission.incoming.body),
-        output_tokens=_output_cap(request, found, snapshot.catalog, route.target.price_list),
+    exposure = exposure_of(
+        request,
+        found,
+        target=route.target,
+        catalog=snapshot.catalog,
+        body_bytes=len(admission.incoming.body),
+        at_us=admission.incoming.at_us,
     )
-    return ()
-
-
-def _output_cap(request: Request, found: Match, catalog: Catalog, price_list: str) -> int:
-    """The most output tokens an answer can have; a token of the request's body can be no smaller than a byte."""
-    if found.card.rates.dearest_output is None:
-        return 0
-    if request.max_output_tokens is not None:
-        return request.max_output_tokens
-    model = found.card.model
-    stated = catalog.max_output_tokens(price_list, model) or catalog.context_window(price_list, model)
-    return UNSTATED_OUTPUT_TOKENS if stated is None else stated
+    if isinstance(exposure, Unbounded):
+        admission.unbounded = exposure.reason
+        return (f"its cost has no bound: {exposure.reason}",)
+    admission.exposure = exposure
+    admission.bound = exposure.pico
+    return exposure.notes
 
 
 def _upstream(

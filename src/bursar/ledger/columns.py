@@ -30,6 +30,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
     "list_cost_pico": _COUNT,
     "provider_cost_pico": _COUNT,
     "bound_pico": _COUNT,
+    "bound_tokens": _COUNT,
     "conditions": pa.map_(_TEXT, _TEXT),
     "parts": pa.binary(),
     "lines": pa.binary(),

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.ledger.duckdb_schema import MEASURES, ROLLUP_DIMENSIONS, ROLLUP_SUMS, ROW_SUMS
+from bursar.ledger.duckdb_schema import INTERNAL, MEASURES, ROLLUP_DIMENSIONS, ROLLUP_SUMS, ROW_SUMS
 from bursar.ledger.layout import HOUR_US
 from bursar.ledger.questions import COLUMN_DIMENSIONS, TAG_PREFIX, TIME_DIMENSIONS, QuestionError, ReportQuestion
 from bursar.ledger.row import TAG_COLUMNS
@@ -46,7 +46,7 @@ class Window(Struct, frozen=True):
 
 def report_statement(question: ReportQuestion, tag_names: frozenset[str]) -> Statement:
     """The statement whose rows are: is_total, groups, the dimensions ``d0``…, the measures in `MEASURES` order."""
-    builder = _Builder(tag_names)
+    builder = Builder(tag_names)
     dimensions = [builder.dimension(name) for name in question.by]
     condition = builder.condition(question.filters)
     parts: list[str] = []
@@ -66,8 +66,16 @@ def report_statement(question: ReportQuestion, tag_names: frozenset[str]) -> Sta
 
 def filter_condition(filters: tuple[tuple[str, str], ...], tag_names: frozenset[str]) -> tuple[str, dict[str, object]]:
     """The same filters as a condition on rows, with its parameters."""
-    builder = _Builder(tag_names)
+    builder = Builder(tag_names)
     return builder.condition(filters), builder.parameters
+
+
+def window_of(since_us: int | None, until_us: int | None) -> Window:
+    """A question's window, where ``None`` is no border."""
+    return Window(
+        _EARLIEST_US if since_us is None else max(since_us, _EARLIEST_US),
+        _LATEST_US if until_us is None else min(until_us, _LATEST_US),
+    )
 
 
 def split_window(window: Window) -> tuple[Window, Window, Window]:
@@ -79,7 +87,7 @@ def split_window(window: Window) -> tuple[Window, Window, Window]:
     return Window(window.start_us, first), Window(first, last), Window(last, window.end_us)
 
 
-class _Builder:
+class Builder:
     """Collects parameters while dimensions become expressions."""
 
     def __init__(self, tag_names: frozenset[str]) -> None:
@@ -96,49 +104,48 @@ class _Builder:
         """A condition that holds for the rows that pass all filters."""
         wanted: dict[str, list[str]] = {}
         for name, value in filters:
-            wanted.setdefault(name, []).append(self._parameter(value))
+            wanted.setdefault(name, []).append(self.parameter(value))
         return " and ".join(
-            ["true", *(f"{self._text(name)} in ({', '.join(values)})" for name, values in wanted.items())]
+            ["true", *(f"{self.text(name)} in ({', '.join(values)})" for name, values in wanted.items())]
         )
 
-    def _text(self, name: str) -> str:
+    def text(self, name: str) -> str:
+        """A dimension's value as text; empty where it is not set."""
         if name in TIME_DIMENSIONS:
             return f"strftime(\"at\", '{_FILTER_FORMATS[name]}')"
         return f"coalesce({self._value(name)}::varchar, '')"
 
     def _value(self, name: str) -> str:
-        name = _without_needless_prefix(name)
+        name = column_of(name)
         if name == "model":
             return 'coalesce("model", "requested_model")'
         if name in COLUMN_DIMENSIONS:
             return f'"{name}"' if name in _NOT_TEXT else f"nullif(\"{name}\", '')"
         tag = name.removeprefix(TAG_PREFIX)
         if tag != name or tag in self._tag_names:
-            return f"nullif(\"tags\"[{self._parameter(tag)}], '')"
+            return f"nullif(\"tags\"[{self.parameter(tag)}], '')"
         valid = ", ".join((*COLUMN_DIMENSIONS, *TIME_DIMENSIONS, *sorted(self._tag_names)))
         raise QuestionError(
             f"unknown dimension '{name}'; valid ones are {valid}, or {TAG_PREFIX}NAME for a tag that no row carries yet"
         )
 
-    def _parameter(self, value: str) -> str:
+    def parameter(self, value: str) -> str:
+        """A value's place in the statement."""
         name = f"p{len(self.parameters)}"
         self.parameters[name] = value
         return f"${name}"
 
 
 def _stretches(question: ReportQuestion) -> list[tuple[str, Window]]:
-    window = Window(
-        _EARLIEST_US if question.since_us is None else max(question.since_us, _EARLIEST_US),
-        _LATEST_US if question.until_us is None else min(question.until_us, _LATEST_US),
-    )
-    names = {_without_needless_prefix(name) for name in (*question.by, *(name for name, _ in question.filters))}
+    window = window_of(question.since_us, question.until_us)
+    names = {column_of(name) for name in (*question.by, *(name for name, _ in question.filters))}
     if window.is_empty or not names <= {*ROLLUP_DIMENSIONS, *TIME_DIMENSIONS}:
         return [("rows", window)]
     start, hours, end = split_window(window)
     return [("rollup", hours), ("rows", start), ("rows", end)]
 
 
-def _without_needless_prefix(name: str) -> str:
+def column_of(name: str) -> str:
     """``tag:team`` and ``tag:feature`` are columns; ``tag:provider`` is a caller's tag that only shares a name."""
     tag = name.removeprefix(TAG_PREFIX)
     return tag if tag in TAG_COLUMNS else name
@@ -176,11 +183,11 @@ def _order(question: ReportQuestion) -> str:
         order = "" if question.by and question.by[0] in TIME_DIMENSIONS else "cost"
     if order in question.by:
         return f"d{question.by.index(order)} nulls last, {names}"
-    if order in MEASURES and order != "costed":
+    if order in MEASURES and order not in INTERNAL:
         return f"{order} desc, {names}" if names else f"{order} desc"
     if order == "":
         return names
-    valid = ", ".join((*question.by, *(name for name in MEASURES if name != "costed")))
+    valid = ", ".join((*question.by, *(name for name in MEASURES if name not in INTERNAL)))
     raise QuestionError(f"cannot order by '{order}'; valid ones are {valid}")
 
 

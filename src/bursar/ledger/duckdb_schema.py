@@ -9,9 +9,16 @@ from typing import Final
 from msgspec import structs
 
 from bursar.ledger.questions import Measures
-from bursar.usage import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
+from bursar.usage import (
+    CACHE_READ_METERS,
+    CACHE_WRITE_METERS,
+    INPUT_TOKEN_METERS,
+    OUTPUT_TOKEN_METERS,
+    TOKEN_METERS,
+    Meter,
+)
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 5
 """Raised whenever a table or a measure below changes: an index of another version is rebuilt from the segments."""
 
 ROLLUP_DIMENSIONS: Final = (
@@ -39,8 +46,11 @@ _FAILED: Final = "('error', 'timeout', 'reset', 'cut', 'interrupted')"
 
 
 def _tokens(meters: frozenset[int]) -> str:
-    terms = " + ".join(f'coalesce("{Meter(meter).label}", 0)::hugeint' for meter in sorted(meters))
-    return f"sum({terms})"
+    return f"sum({_token_terms(meters)})"
+
+
+def _token_terms(meters: frozenset[int]) -> str:
+    return " + ".join(f'coalesce("{Meter(meter).label}", 0)::hugeint' for meter in sorted(meters))
 
 
 def _count(condition: str) -> str:
@@ -52,6 +62,17 @@ MEASURES: Final[dict[str, str]] = {
     "attempts": "sum(weight)",
     "errors": _count(f"outcome in {_FAILED}"),
     "refused_requests": _count("outcome = 'refused'"),
+_IS_CHARGED: Final = "outcome not in ('refused', 'interrupted')"
+"""What counts against budgets; what an interrupted attempt held was returned when its worker's lease ended."""
+
+_METER_LIST: Final = ", ".join(f'"{meter.label}"' for meter in Meter)
+
+_CHARGED_TOKENS: Final = (
+    f"case when cost_pico is null and coalesce({_METER_LIST}) is null then coalesce(bound_tokens, 0)::hugeint"
+    f" else {_token_terms(TOKEN_METERS)} end"
+)
+"""`gateway.holding.used_by` in SQL: tokens that are unknown count as their bound."""
+
     "unpriced_requests": _count("price_status = 'unpriced'"),
     "interrupted_requests": _count("outcome = 'interrupted'"),
     "estimated_requests": _count("usage_status = 'estimated'"),
@@ -68,12 +89,20 @@ MEASURES: Final[dict[str, str]] = {
     "reasoning_tokens": _tokens(frozenset({int(Meter.OUTPUT_REASONING)})),
     "searches": _tokens(frozenset({int(Meter.SEARCHES)})),
 }
-"""Each measure as a sum over rows. ``costed`` is internal: among what was billed, it tells a cost of 0 from an
-unknown one."""
+"""Each measure as a sum over rows."""
+
+CHARGES: Final = ("charge", "charged_tokens", "charged_attempts")
+"""Measures of what counts against budgets, where a cost that is unknown counts as its bound."""
+
+INTERNAL: Final = frozenset({"costed", *CHARGES})
+"""Measures that no report shows. ``costed`` tells, among what was billed, a cost of 0 from an unknown one."""
 
 ROW_SUMS: Final = ", ".join(f"coalesce({sql}, 0)::hugeint as {name}" for name, sql in MEASURES.items())
 """Sums over rows; always whole, and wide: 64 bits hold only $9.2 million in picodollars."""
 
+    "charge": f"sum(coalesce(cost_pico, bound_pico, 0)::hugeint) filter (where {_IS_CHARGED})",
+    "charged_tokens": f"sum({_CHARGED_TOKENS}) filter (where {_IS_CHARGED})",
+    "charged_attempts": _count(_IS_CHARGED),
 ROLLUP_SUMS: Final = ", ".join(f"sum({name})::hugeint as {name}" for name in MEASURES)
 """The same sums over hourly sums."""
 
@@ -90,7 +119,7 @@ ROLLUP_GROUPS: Final = f'group by "at", {_DIMENSION_LIST}'
 
 def measures_of(values: dict[str, int]) -> Measures:
     """Sums as an answer: where something was billed and nothing has a known cost, the cost is unknown."""
-    known = Measures(**{name: value for name, value in values.items() if name != "costed"})
+    known = Measures(**{name: value for name, value in values.items() if name not in INTERNAL})
     if values["costed"] == 0 and values["unpriced_requests"]:
         return structs.replace(known, cost=None, list_cost=None)
     return known

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from bursar.errors import LedgerUnavailable
 from bursar.ledger.columns import COLUMNS, SCHEMA, rows_of
+from bursar.ledger.duckdb_charges import charges_statement
 from bursar.ledger.duckdb_report import filter_condition, report_statement
 from bursar.ledger.duckdb_schema import (
     MEASURES,
@@ -35,6 +36,9 @@ from bursar.ledger.questions import (
     AttemptRow,
     CandidatesPage,
     CandidatesQuestion,
+    Charge,
+    Charges,
+    ChargesQuestion,
     Measures,
     NewestQuestion,
     Report,
@@ -135,7 +139,7 @@ class DuckDBStore:
             return
         with _Transaction(self._connection) as writer:
             writer.register("batch", sums)
-            writer.execute(f"insert into rollup ({ROLLUP_COLUMNS}) select {ROLLUP_COLUMNS} from batch")
+            writer.execute(f"insert into rollup ({ROLLUP_COLUMNS}) select {_kept(sums.column_names)} from batch")
             writer.execute("insert into applied values (?)", [day])
             writer.unregister("batch")
         self._applied |= {day}
@@ -204,6 +208,15 @@ class DuckDBStore:
         parameters: dict[str, object] = {"at": after_us, "call": after_call, "attempt": after_attempt}
         selection = _Selection(condition, parameters, '"at", call_id, attempt', question.limit)
         return CandidatesPage(_present_page(self._connection.cursor(), selection))
+
+    def charges(self, question: ChargesQuestion) -> Charges:
+        reader = self._connection.cursor()
+        statement = charges_statement(question, _tag_names(reader))
+        found = reader.execute(statement.sql, statement.parameters).fetchall()
+        rows = tuple(
+            Charge(tuple(group), bucket, pico, tokens, attempts) for bucket, pico, tokens, attempts, *group in found
+        )
+        return Charges(rows, lacks_before_us=self._lacks_before(statement.reads_rows_from_us))
 
     def health(self) -> StoreHealth:
         reader = self._connection.cursor()
@@ -308,6 +321,16 @@ def _present(reader: duckdb.DuckDBPyConnection, keys: Collection[AttemptKey]) ->
     ).fetchall()
     reader.unregister("wanted")
     return {row.attempt_key: row for row in rows_of(found)}
+
+
+def _kept(columns: Collection[str]) -> str:
+    """The columns of kept sums; one that an older version did not keep is "not set", or counted nothing.
+
+    What that version charged is best known as what is known to have been spent.
+    """
+    missing = dict.fromkeys(ROLLUP_DIMENSIONS, "null") | dict.fromkeys(MEASURES, "0") | {"charge": "cost"}
+    listed = (f'"{name}"' if name in columns else f'{missing[name]} as "{name}"' for name in ("at", *missing))
+    return ", ".join(listed)
 
 
 class _Transaction:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar, cast
 
 import duckdb
+from msgspec import structs
 
 from bursar.clock import Clock
 from bursar.config import Ledger as Settings
@@ -24,6 +25,8 @@ from bursar.ledger.questions import (
     Answer,
     AnyQuestion,
     CandidatesQuestion,
+    Charges,
+    ChargesQuestion,
     ExplainQuestion,
     Explanation,
     Health,
@@ -123,24 +126,34 @@ class Ledger:
         return drop_before(self._segments, self._store, day)
 
     def _answer(self, question: AnyQuestion) -> Answer:
+        answer: Answer
         match question:
             case ReportQuestion():
-                return self._store.report(question)
+                answer = self._store.report(question)
             case ExplainQuestion():
-                return self._explain(question)
+                answer = self._explain(question)
             case NewestQuestion():
-                return Newest(self._store.newest(question))
+                answer = Newest(self._store.newest(question))
             case SummaryQuestion():
-                return summary_of(self._store, question)
+                answer = summary_of(self._store, question)
             case CandidatesQuestion():
-                return self._store.reprice_candidates(question)
+                answer = self._store.reprice_candidates(question)
+            case ChargesQuestion():
+                answer = self._charges(question)
             case HealthQuestion():
-                return self._health()
+                answer = self._health()
+        return answer
 
     def _explain(self, question: ExplainQuestion) -> Explanation:
         waiting = self._loader.in_flight()
         attempts = sorted({attempt for call_id, attempt in waiting if call_id == question.call_id})
         return Explanation(self._store.explain(question.call_id), tuple(attempts))
+
+    def _charges(self, question: ChargesQuestion) -> Charges:
+        # The backlog is looked at before the rows: what is loaded in between is in the answer as well.
+        with self._mutex:
+            unread_bytes = self._loader.backlog().ended_bytes
+        return structs.replace(self._store.charges(question), unread_bytes=unread_bytes)
 
     def _health(self) -> Health:
         with self._mutex:

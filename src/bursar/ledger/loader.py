@@ -56,6 +56,8 @@ class Backlog(Struct, frozen=True):
 
     files: int
     unread_bytes: int
+    ended_bytes: int
+    """Of these, in files that no worker will write to any more."""
     unreadable: tuple[str, ...]
     """Files of living workers whose next frame cannot be read at the moment."""
 
@@ -97,9 +99,11 @@ class Loader:
     def backlog(self) -> Backlog:
         """How far the ledger is behind the workers."""
         sources = list_sources(self._segments.layout.spool)
+        unread = [(source, unread_bytes(source, self._mark(source).offset)) for source in sources]
         return Backlog(
             files=len(sources),
-            unread_bytes=sum(unread_bytes(source, self._mark(source).offset) for source in sources),
+            unread_bytes=sum(size for _, size in unread),
+            ended_bytes=sum(size for source, size in unread if source.is_dead),
             unreadable=self._unreadable,
         )
 

@@ -283,6 +283,52 @@ class HealthQuestion(Question["Health"], frozen=True, kw_only=True, tag="health"
     """The state of the ledger itself."""
 
 
+class ChargesQuestion(Question["Charges"], frozen=True, kw_only=True, tag="charges"):
+    """What attempts count against budgets, by groups.
+
+    An attempt counts its present cost or, where that is unknown, the most it may have cost; the same goes for tokens.
+    Refused and interrupted attempts count nothing.
+    """
+
+    by: tuple[str, ...] = ()
+    """Dimensions: `COLUMN_DIMENSIONS` or any tag as `TAG_PREFIX` and its name."""
+    since_us: int | None = None
+    """First instant of admission; ``None`` = from the beginning."""
+    until_us: int | None = None
+    """First instant after the window; ``None`` = no end."""
+    bucket_us: int | None = None
+    """Cuts time into parts of this length, counted from the epoch; ``None`` = one part."""
+    must_have: tuple[str, ...] = ()
+    """Only attempts for which these dimensions are set."""
+    active_since_us: int | None = None
+    """Only groups with an attempt that was admitted from then on."""
+    counted: tuple[str, ...] = ()
+    """Digests of configurations. Attempts admitted under one of them count only by how corrections changed them."""
+
+
+class Charge(Struct, frozen=True):
+    """What the attempts of one group count in one part of time."""
+
+    group: tuple[str, ...]
+    """Values in the order of the question's ``by``, as text; empty = not set."""
+    bucket: int
+    """Number of the part of time: instant // ``bucket_us``; 0 without parts."""
+    pico: int
+    tokens: int
+    attempts: int
+    """Attempts that were sent."""
+
+
+class Charges(Struct, frozen=True):
+    """The answer to a `ChargesQuestion`."""
+
+    rows: tuple[Charge, ...]
+    unread_bytes: int = 0
+    """Written by workers that have ended and not yet loaded: above 0, charges may be missing."""
+    lacks_before_us: int | None = None
+    """As in `Report`."""
+
+
 class StoreHealth(Struct, frozen=True):
     """How much a store holds."""
 
@@ -316,7 +362,15 @@ class Health(Struct, frozen=True, kw_only=True):
     """Rows of days before this one were dropped by retention; empty when none were."""
 
 
-AnyQuestion = ReportQuestion | ExplainQuestion | NewestQuestion | SummaryQuestion | CandidatesQuestion | HealthQuestion
+AnyQuestion = (
+    ReportQuestion
+    | ExplainQuestion
+    | NewestQuestion
+    | SummaryQuestion
+    | CandidatesQuestion
+    | ChargesQuestion
+    | HealthQuestion
+)
 ANSWERS: Final[Mapping[type[Question[Any]], type[Struct]]] = {
     ReportQuestion: Report,
     ExplainQuestion: Explanation,
@@ -327,4 +381,5 @@ ANSWERS: Final[Mapping[type[Question[Any]], type[Struct]]] = {
 }
 """The type of each question's answer, for decoding."""
 
-Answer = Report | Explanation | Newest | Summary | CandidatesPage | Health
+    ChargesQuestion: Charges,
+Answer = Report | Explanation | Newest | Summary | CandidatesPage | Charges | Health

@@ -82,6 +82,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     """The most the attempt could cost."""
     card: str | None
     catalog: str
+    bound_tokens: int | None
+    """The most tokens it could use; ``None`` also in rows from before it was kept."""
     price_list: str | None
     """The catalog provider it is charged by; ``None`` in rows from before it was kept, and where nothing was sent."""
     conditions: tuple[tuple[str, str], ...]
@@ -172,6 +174,7 @@ def settled_row(settled: Settled, *, recorded_us: int | None = None) -> Row:
         catalog=facts.catalog,
         price_list=settled.price_list,
         conditions=settled.conditions,
+        bound_tokens=facts.bound_tokens,
         parts=_ENCODE.encode(settled.parts) if settled.parts else b"",
         config=facts.config,
         lines=encode_lines(settled.lines),
@@ -259,6 +262,7 @@ def _reversal(present: Row, restated: Row) -> Row:
         parts=b"",
         lines=b"",
         decisions=(),
+        bound_tokens=_negated(present.bound_tokens),
         raw_usage=None,
         sent_us=None,
         first_byte_us=None,

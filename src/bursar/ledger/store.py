@@ -14,6 +14,8 @@ from bursar.ledger.questions import (
     AttemptRow,
     CandidatesPage,
     CandidatesQuestion,
+    Charges,
+    ChargesQuestion,
     NewestQuestion,
     Report,
     ReportQuestion,
@@ -73,6 +75,10 @@ class Store(Protocol):
 
     def reprice_candidates(self, question: CandidatesQuestion) -> CandidatesPage:
         """One page of present rows with their usage, oldest first."""
+        ...
+
+    def charges(self, question: ChargesQuestion) -> Charges:
+        """What attempts count against budgets; raises QuestionError for a dimension that does not exist."""
         ...
 
     def health(self) -> StoreHealth:

@@ -89,7 +89,8 @@ def account_name(stem: str, per: tuple[str, ...], whose: Whose) -> str:
 
 
 def budget_account(rule: BudgetRule, whose: Whose) -> str:
-    """The name of a budget's account.
+    """The name of a budget's account."""
+    return account_name(rule.stem, rule.budget.per, whose)
 
     It names what is counted and over which rolling window, so that a budget that is changed to another measure or
     window counts anew instead of reading its old account wrongly.
@@ -137,7 +138,7 @@ def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
 def _made_budget_gate(rule: BudgetRule, whose: Whose, window: Window, rules: Rules) -> Gate:
     account = budget_account(rule, whose)
     budget = rule.budget
-    limit = rules.limit_of(rule, account, window.start_us)
+    limit = rules.limit_of(rule, whose, window)
     idle_us = None
     if rule.span_us:
         idle_us = 2 * rule.span_us + _LINGER_US

@@ -11,6 +11,7 @@ from bursar.money import parse_usd
 from bursar.policy.gates import Gate, Measure
 from bursar.policy.match import Index
 from bursar.policy.period import ALWAYS, Period, Window
+from bursar.policy.stems import stems_of
 
 MINUTE_US: Final = 60 * US_PER_S
 
@@ -32,14 +33,21 @@ DIMENSIONS: Final = (
 
 
 class Extra(Struct, frozen=True):
-    """A top-up: room added to a budget's limit in one window."""
+    """A top-up: room added to a budget's limit for a while."""
 
     budget: str
-    account: str | None
-    """The account it is for; ``None`` = each of the budget's."""
-    window: int
     amount: int
     """In the budget's measure."""
+    whose: "Whose | None" = None
+    """The account it is for; ``None`` = each of the budget's."""
+    from_us: int = 0
+    until_us: int | None = None
+    """First instant at which it counts no more; ``None`` = it stays."""
+
+    def counts_in(self, window: Window) -> bool:
+        """Whether some of a window lies in its time; the whole window then has the room."""
+        is_past = self.until_us is not None and self.until_us <= window.start_us
+        return not is_past and (window.end_us is None or self.from_us < window.end_us)
 
 
 class BudgetRule(Struct, frozen=True, eq=False):
@@ -50,6 +58,8 @@ class BudgetRule(Struct, frozen=True, eq=False):
     measure: Measure
     limit: int
     """Without top-ups, in the budget's measure."""
+    stem: str
+    """Of its accounts' names; see `policy.stems`."""
     period: Period
     span_us: int
     """Length of a rolling period; 0 for any other."""
@@ -116,6 +126,7 @@ class Rules:
         "_runs",
         "by_name",
         "is_empty",
+        "stems",
         "velocities",
     )
 
@@ -135,14 +146,15 @@ class Rules:
         limits, runs = tuple(limits), tuple(runs)
         compiled = _budgets(budgets)
         self.by_name: Mapping[str, BudgetRule] = compiled
+        self.stems = frozenset(rule.stem for rule in compiled.values())
+        """What the names of its budgets' accounts begin with; two sets of rules that share one count the same in it."""
         self._budgets = Index((rule.budget.match, rule) for rule in compiled.values())
         self._limits = Index((rule.limit.match, rule) for rule in _limits(limits))
         self._runs = Index((rule.run.match, rule) for rule in map(_run, runs))
         self.is_empty = not (compiled or limits or runs)
-        self._extras: dict[tuple[str, str | None, int], int] = {}
+        self._extras: dict[str, list[Extra]] = {}
         for extra in extras:
-            key = (extra.budget, extra.account, extra.window)
-            self._extras[key] = self._extras.get(key, 0) + extra.amount
+            self._extras.setdefault(extra.budget, []).append(extra)
         self.velocities = dict(velocities or {})
         self._gates: dict[BudgetRule | LimitRule, dict[Whose, Made]] = {}
         self._remembered = 0
@@ -167,12 +179,12 @@ class Rules:
         self._remembered += len(made.gates)
         self._gates.setdefault(rule, {})[whose] = made
 
-    def limit_of(self, rule: BudgetRule, account: str, window: int) -> int:
+    def limit_of(self, rule: BudgetRule, whose: Whose, window: Window) -> int:
         """A budget's limit for one account in one window, top-ups included."""
-        extras = self._extras
-        if not extras:
-            return rule.limit
-        return rule.limit + extras.get((rule.name, None, window), 0) + extras.get((rule.name, account, window), 0)
+        extras = self._extras.get(rule.name, ()) if self._extras else ()
+        return rule.limit + sum(
+            extra.amount for extra in extras if extra.whose in (None, whose) and extra.counts_in(window)
+        )
 
 
 def _budgets(budgets: Iterable[Budget]) -> dict[str, BudgetRule]:
@@ -182,31 +194,40 @@ def _budgets(budgets: Iterable[Budget]) -> dict[str, BudgetRule]:
             raise ValueError(f"two budgets are named '{budget.name}'; names must be unique")
         if budget.enabled:
             declared[budget.name] = budget
+    _check_parents(declared)
+    stems = stems_of(declared.values())
     compiled: dict[str, BudgetRule] = {}
     for name in declared:
-        _compile(name, declared, compiled, below=())
+        _compile(name, declared, stems, compiled)
     return {name: compiled[name] for name in declared}
 
 
+def _check_parents(declared: Mapping[str, Budget]) -> None:
+    """Raise ValueError where an envelope is missing, or inside itself."""
+    for name in declared:
+        above = [name]
+        while (parent := declared[above[-1]].parent) is not None:
+            if parent not in declared:
+                raise ValueError(f"budget '{above[-1]}' has the parent '{parent}', which is not an enabled budget")
+            if parent in above:
+                circle = [*above[above.index(parent) :], parent]
+                raise ValueError(f"budget '{parent}' is its own parent: {' → '.join(circle)}")
+            above.append(parent)
+
+
 def _compile(
-    name: str, declared: Mapping[str, Budget], compiled: dict[str, BudgetRule], *, below: tuple[str, ...]
+    name: str, declared: Mapping[str, Budget], stems: Mapping[str, str], compiled: dict[str, BudgetRule]
 ) -> BudgetRule:
     """Compile a budget and, before it, its envelopes."""
     if name in compiled:
         return compiled[name]
-    if name in below:
-        raise ValueError(f"budget '{name}' is its own parent: {' → '.join((*below, name))}")
     budget = declared[name]
-    parent = None
-    if budget.parent is not None:
-        if budget.parent not in declared:
-            raise ValueError(f"budget '{name}' has the parent '{budget.parent}', which is not an enabled budget")
-        parent = _compile(budget.parent, declared, compiled, below=(*below, name))
-    rule = compiled[name] = _budget(budget, parent)
+    parent = None if budget.parent is None else _compile(budget.parent, declared, stems, compiled)
+    rule = compiled[name] = _budget(budget, stems[name], parent)
     return rule
 
 
-def _budget(budget: Budget, parent: BudgetRule | None) -> BudgetRule:
+def _budget(budget: Budget, stem: str, parent: BudgetRule | None) -> BudgetRule:
     what = f"budget '{budget.name}'"
     if (budget.limit_usd is None) == (budget.limit_tokens is None):
         raise ValueError(f"{what} needs one limit: limit_usd or limit_tokens")
@@ -228,6 +249,7 @@ def _budget(budget: Budget, parent: BudgetRule | None) -> BudgetRule:
         budget=budget,
         measure=measure,
         limit=limit,
+        stem=stem,
         period=period,
         span_us=int((budget.window_s or 0) * US_PER_S),
         parent=parent,

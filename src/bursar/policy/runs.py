@@ -16,11 +16,17 @@ from bursar.money import format_usd
 from bursar.policy.claims import Account
 from bursar.policy.gates import Gate, Measure, Stage
 from bursar.policy.rules import RunRule
+from bursar.policy.stems import RUNS
 
 RUN_IDLE_US: Final = 7 * 24 * 3600 * US_PER_S
 """A run that has been silent for this long is forgotten; a later request under its name starts a new one."""
 
 VELOCITY_SPAN_US: Final = 300 * US_PER_S
+
+SPENT: Final = "#usd"
+STEPS: Final = "#steps"
+SPEED: Final = "#speed"
+"""Ends of the names of a run's accounts: its spend, its requests, its spend in `VELOCITY_SPAN_US`."""
 
 _LOOP_IDLE_US: Final = 3600 * US_PER_S
 """A request that comes again after this long is no loop; nor is every request of every run remembered for longer."""
@@ -49,11 +55,16 @@ def scope_of(principal: Principal) -> str:
     return f"key:{principal.key}"
 
 
+def run_stem(scope: str, task: str) -> str:
+    """What the names of a run's accounts begin with."""
+    return f"{RUNS}{scope}/{task}"
+
+
 def run_claims(
     rule: RunRule | None, task: Task, bound: int | None, *, velocities: Mapping[str, int]
 ) -> dict[Gate, int]:
     """What a request claims of its run's accounts; raises Refusal ``run_limit`` where it is nested too deep."""
-    stem = f"run/{task.scope}/{task.id}"
+    stem = run_stem(task.scope, task.id)
     claims: dict[Gate, int] = {}
     ceiling = _ceiling(rule, task)
     if ceiling is not None:
@@ -63,7 +74,7 @@ def run_claims(
                 f"Run '{task.id}' has a ceiling of ${format_usd(ceiling)}, and the most this request may cost is not "
                 "known. Add a [[prices]] entry for the model, or cap the request.",
             )
-        claims[_gate(task, f"{stem}#usd", "usd", ceiling, code="task_budget_exceeded")] = bound
+        claims[_gate(task, f"{stem}{SPENT}", "usd", ceiling, code="task_budget_exceeded")] = bound
     if rule is None:
         return claims
     run = rule.run
@@ -75,7 +86,7 @@ def run_claims(
         )
     if run.max_steps is not None or run.max_wall_s is not None:
         age_us = None if run.max_wall_s is None else int(run.max_wall_s * US_PER_S)
-        claims[_gate(task, f"{stem}#steps", "requests", run.max_steps, max_age_us=age_us)] = 1
+        claims[_gate(task, f"{stem}{STEPS}", "requests", run.max_steps, max_age_us=age_us)] = 1
     if run.max_repeats is not None:
         account = f"{stem}#same/{task.fingerprint}"
         claims[_gate(task, account, "requests", run.max_repeats, stages=run.stages)] = 1
@@ -83,7 +94,7 @@ def run_claims(
         usual = int(velocities.get(task.type, 0) * run.velocity_factor)
         most = max(usual, rule.velocity_floor)
         # One picodollar: a claim of nothing would always be granted. What was really spent is added afterwards.
-        claims[_gate(task, f"{stem}#speed", "usd", most, span_us=VELOCITY_SPAN_US, stages=run.stages)] = 1
+        claims[_gate(task, f"{stem}{SPEED}", "usd", most, span_us=VELOCITY_SPAN_US, stages=run.stages)] = 1
     return claims
 
 

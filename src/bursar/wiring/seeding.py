@@ -1,0 +1,144 @@
+"""Seeding: giving counters what they cannot have counted themselves, at the start, after changes, and ever again.
+
+At the start nothing is known (`Gateway.seeded` names every budget as missing), and closed gates refuse until the ledger
+has loaded the spools of all earlier processes and was asked once. Then it is asked again, soon at first and every few
+minutes later on, because rows come late and corrections change them.
+
+When budgets change, those that count something new are asked for *before* they come into force, so there is no moment
+in which such a budget is blind. What calls spend that were admitted before the change and end after it comes with the
+next refreshes: they count nothing in the new accounts, and the configuration in their rows says so. While the ledger
+cannot be asked, a new budget comes into force blind, and its gate does what it is told to do when its store is down.
+
+`counters.rebuild` says what is asked and why the sum is right.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from bursar.counters.protocol import Spot
+from bursar.counters.rebuild import inquiries
+from bursar.errors import CountersUnavailable, LedgerUnavailable
+from bursar.gateway.state import Gateway, Snapshot
+from bursar.ledger.client import LedgerClient
+from bursar.policy.rules import BudgetRule, Rules
+from bursar.policy.stems import RUNS
+from bursar.wiring.counted import Counted
+
+log: Final = logging.getLogger("bursar.seeding")
+
+RETRY_S: Final = 0.25
+"""How soon a ledger that is still starting, or loading, is asked again."""
+
+PAUSES_S: Final = (1.0, 5.0, 30.0, 300.0)
+"""Time from one refresh to the next after a change; the last one for ever after."""
+
+PATIENCE_S: Final = 10.0
+"""How long a change of budgets waits for what the new ones have spent, before it comes into force without."""
+
+
+class Seeds(Struct, frozen=True):
+    """What the ledger says."""
+
+    spent: dict[Spot, int]
+    is_complete: bool
+    """Every spool of processes that have ended was loaded."""
+
+
+class Seeder:
+    """Seeds the counters that its gateway uses; one for each store."""
+
+    def __init__(self, gateway: Gateway, ledger: LedgerClient, counted: Counted, *, began_us: int) -> None:
+        """``began_us`` is when the counters were empty."""
+        rules = gateway.snapshot.rules
+        self._gateway: Final = gateway
+        self._ledger: Final = ledger
+        self._counted: Final = counted
+        self._began_us: Final = began_us
+        self._turn: Final = asyncio.Lock()
+        self._has_changed: Final = asyncio.Event()
+        self._changed_us = began_us
+        counted.add(gateway.snapshot.digest, rules.stems)
+        gateway.seeded.missing = rules.stems | {RUNS}
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Read what new budgets have spent, before they come into force; say which remain blind."""
+        gateway, rules = self._gateway, snapshot.rules
+        self._counted.add(snapshot.digest, rules.stems)
+        fresh = rules.stems - gateway.snapshot.rules.stems
+        if fresh:
+            gateway.seeded.missing |= fresh
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    while not await self._refresh(gateway.snapshot.rules, rules):  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(RETRY_S)
+            except TimeoutError:
+                log.error("budgets come into force blind: %s", gateway.seeded.problem)  # noqa: TRY400 - no trace
+        self._changed_us = gateway.clock.now_us()
+        self._has_changed.set()
+
+    def prepared_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[Snapshot], None]:
+        """`prepare` for a thread that waits for it."""
+
+        def prepare(snapshot: Snapshot) -> None:
+            asyncio.run_coroutine_threadsafe(self.prepare(snapshot), loop).result()
+
+        return prepare
+
+    async def run(self) -> None:
+        """Refresh the seeds until cancelled."""
+        pauses = iter(PAUSES_S)
+        while True:
+            pause_s = self._pause_s(pauses) if await self._refresh(self._gateway.snapshot.rules) else RETRY_S
+            try:
+                await asyncio.wait_for(self._has_changed.wait(), pause_s)
+            except TimeoutError:
+                continue
+            self._has_changed.clear()
+            pauses = iter(PAUSES_S)
+
+    def _pause_s(self, pauses: Iterator[float]) -> float:
+        """Calls from before a change end without counting in what it made, so the ledger is asked until they have."""
+        if self._gateway.serves_older(self._changed_us):
+            return PAUSES_S[0]
+        return next(pauses, PAUSES_S[-1])
+
+    async def _refresh(self, *rules: Rules) -> bool:
+        """Seed what some sets of rules need; False, with the reason, when that is not all known yet."""
+        gateway, seeded = self._gateway, self._gateway.seeded
+        before, problem = seeded.problem, None
+        async with self._turn:
+            try:
+                seeds = await asyncio.to_thread(self._read, rules, gateway.clock.now_us())
+                gateway.counters.seed(seeds.spent)
+                problem = None if seeds.is_complete else "what earlier processes wrote is being loaded"
+            except (LedgerUnavailable, CountersUnavailable) as failed:
+                problem = str(failed)
+        if problem is None:
+            seeded.missing -= {RUNS}.union(*(one.stems for one in rules))
+            seeded.at_us = gateway.clock.monotonic_us()
+        elif before is None:
+            log.info("what budgets have spent is not known yet: %s", problem)
+        seeded.problem = problem
+        return problem is None
+
+    def _read(self, rules: tuple[Rules, ...], at_us: int) -> Seeds:
+        """Ask the ledger. Runs in a thread: the answers for many budgets are large."""
+        spent: dict[Spot, int] = {}
+        is_complete = True
+        for one in rules:
+            found: dict[Spot, int] = {}
+            for inquiry in inquiries(one, at_us=at_us, began_us=self._began_us, counted=self._digests):
+                answer = self._ledger.ask(inquiry.question)
+                is_complete = is_complete and not answer.unread_bytes
+                for spot, amount in inquiry.spots(answer.rows):
+                    found[spot] = found.get(spot, 0) + amount
+            # Where two sets of rules share an account, both say the same of it.
+            spent |= found
+        return Seeds(spent, is_complete)
+
+    def _digests(self, rule: BudgetRule) -> tuple[str, ...]:
+        return self._counted.digests(rule.stem)
