@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from measure import cpu_ns, descendants
+from measure import command_of, cpu_ns, descendants
 from payloads import MODEL
 from processes import Child, free_port, script
 
@@ -24,6 +25,8 @@ _QUIET_S: Final = 2.5
 """Longer than the ledger's `flush_s`."""
 _QUIET_NS: Final = 15_000_000
 _LONGEST_SETTLING: Final = 20
+WORKER_MODULE: Final = "bursar.wiring.worker"
+"""What a worker that shares the port runs; without one, the gateway serves in its main process."""
 _CHAT: Final = "/v1/chat/completions"
 
 
@@ -51,6 +54,11 @@ class Contestant(ABC):
         self.path = _CHAT
         self.headers: Headers = _BEARER
         self.child: Child | None = None
+
+    @property
+    def asked_for_as(self) -> str:
+        """What ``--with`` calls it."""
+        return self.name
 
     @abstractmethod
     def missing(self, provider: Provider) -> str | None:
@@ -109,7 +117,14 @@ class BareRelay(Contestant):
 class Bursar(Contestant):
     """`bursar serve` with everything on: virtual key, required tags, prices, spool, ledger process."""
 
-    name = "Bursar"
+    def __init__(self, workers: int = 1) -> None:
+        super().__init__()
+        self.workers = workers
+        self.name = "Bursar" if workers == 1 else f"Bursar x{workers}"
+
+    @property
+    def asked_for_as(self) -> str:
+        return "Bursar"
 
     def missing(self, provider: Provider) -> str | None:
         return None
@@ -117,9 +132,9 @@ class Bursar(Contestant):
     def start(self, provider: Provider, folder: Path) -> None:
         self.port = free_port()
         trust = f'[relay]\nca_file = "{provider.ca}"\n' if provider.ca else ""
-        config = folder / "bursar.toml"
+        config = folder / f"bursar-{self.workers}.toml"
         config.write_text(
-            f'[server]\nport = {self.port}\ndata_dir = "data"\n{trust}'
+            f'[server]\nport = {self.port}\nworkers = {self.workers}\ndata_dir = "data-{self.workers}"\n{trust}'
             f'[[providers]]\nname = "openai"\ndialect = "openai"\nbase_url = "{provider.url}/v1"\n'
             'api_key = "env:BENCH_PROVIDER_KEY"\n'
             '[[keys]]\nname = "bench"\nkey = "env:BENCH_VIRTUAL_KEY"\norganisation = "example"\n'
@@ -128,7 +143,7 @@ class Bursar(Contestant):
         self.headers = (("authorization", f"Bearer {_VIRTUAL_KEY}"),)
         self.child = Child(
             [sys.executable, "-m", "bursar.wiring.main", "serve", "--config", str(config)],
-            log=folder / "bursar.log",
+            log=folder / f"bursar-{self.workers}.log",
             environ={"BENCH_PROVIDER_KEY": _PROVIDER_KEY, "BENCH_VIRTUAL_KEY": _VIRTUAL_KEY},
         )
         self.child.wait_for_port(self.port, within_s=30)
@@ -136,7 +151,10 @@ class Bursar(Contestant):
     def cpu(self) -> tuple[int, int]:
         if self.child is None:
             return 0, 0
-        return cpu_ns(self.child.pid), sum(map(cpu_ns, descendants(self.child.pid)))
+        below = descendants(self.child.pid)
+        workers = [pid for pid in below if WORKER_MODULE in command_of(pid)]
+        beside = [pid for pid in below if pid not in workers]
+        return sum(map(cpu_ns, (self.child.pid, *workers))), sum(map(cpu_ns, beside))
 
     def settle(self) -> int:
         """The ledger loads rows in batches, later: it is waited for, and what it takes counts as its own."""
@@ -238,9 +256,9 @@ class Portkey(Contestant):
         return built if built.exists() else None
 
 
-def contestants() -> list[Contestant]:
-    """All of them, in the order in which they run within a round."""
-    return [BareRelay(), Bursar(), Nginx(), Direct(), LiteLLM(), Portkey()]
+def contestants(workers: Sequence[int] = (1,)) -> list[Contestant]:
+    """All of them, in the order in which they run within a round; Bursar once for each number of workers."""
+    return [BareRelay(), *map(Bursar, workers), Nginx(), Direct(), LiteLLM(), Portkey()]
 
 
 def nginx_version(binary: str) -> str:

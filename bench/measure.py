@@ -39,6 +39,14 @@ def cpu_ns(pid: int) -> int:
     return total
 
 
+def command_of(pid: int) -> list[str]:
+    """A process's command line; empty when it is gone."""
+    try:
+        return (_PROC / str(pid) / "cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
 def rss_kb(pid: int) -> int:
     """Resident memory of a process in kB (``VmRSS``)."""
     for line in (_PROC / str(pid) / "status").read_text().splitlines():

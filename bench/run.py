@@ -1,6 +1,6 @@
 """How fast the gateway is, beside a bare relay, nginx, nothing at all, and other gateways.
 
-    python bench/run.py [--quick] [--only SETTING …] [--with CONTESTANT …] [--rounds N] [--save]
+    python bench/run.py [--quick] [--only SETTING …] [--with CONTESTANT …] [--workers N …] [--rounds N] [--save]
 
 Machines drift, so within every setting the contestants take turns, round after round, and every ratio is of two runs of
 the same round. CPU is what the kernel charged to a contestant's processes between the first request and the last
@@ -33,7 +33,8 @@ def main() -> None:
     chosen = [one for one in settings() if not options.only or one.name in options.only]
     if options.quick:
         chosen = [one.quickly() for one in chosen]
-    rivals = [one for one in contestants() if not options.contestants or one.name in options.contestants]
+    everybody = contestants(options.workers)
+    rivals = [one for one in everybody if not options.contestants or one.asked_for_as in options.contestants]
     for line in heading(rivals):
         print(line)
     samples: list[Sample] = []
@@ -52,6 +53,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests: does everything work?")
     parser.add_argument("--only", nargs="+", choices=names, metavar="SETTING", help=", ".join(names))
     parser.add_argument("--with", nargs="+", choices=rivals, metavar="NAME", dest="contestants", help=", ".join(rivals))
+    parser.add_argument(
+        "--workers", nargs="+", type=int, default=[1], metavar="N", help="Bursar with so many workers, once for each"
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--save", action="store_true", help="write every sample to bench/results as JSON lines")
     return parser.parse_args()

@@ -114,8 +114,8 @@ class ServedGateway:
             connection.close()
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until a condition holds, for a minute."""
-        deadline = time.monotonic() + 60
+        """Wait until a condition holds, for two minutes."""
+        deadline = time.monotonic() + 120
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what} did not happen:\n{self.log()}")

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from bursar.clock import SystemClock
+from bursar.errors import ConfigError
 from bursar.wiring import supervise
 from bursar.wiring.board import SUPERVISOR, Board
 from bursar.wiring.listen import Port
@@ -54,7 +55,8 @@ class Troupe:
 
     def remarks(self) -> tuple[str, ...]:
         """What `/readyz` would say now."""
-        return self.board.read(SUPERVISOR).remarks
+        report = self.board.read(SUPERVISOR)
+        return () if report is None else report.remarks
 
     def file(self, name: str):
         """A file that a script writes."""
@@ -200,6 +202,25 @@ def test_worker_that_cannot_be_started(troupe, caplog):
 
     assert {1, 2} == set(troupe.started)
     assert "could not be started: Cannot allocate memory" in caplog.text
+
+
+def test_unusable_configuration(troupe):
+    """When a worker says at the start that it cannot work, the others are stopped, and starting fails."""
+    troupe.scripts = {1: [f"trap '' TERM; {WAITS}"], 2: ["exit 2"]}
+    with pytest.raises(ConfigError, match="worker w2 cannot start"):
+        troupe.run()
+
+    assert not is_running(troupe.processes[1].pid)
+
+
+def test_unusable_later(troupe, caplog):
+    """A worker that finds its configuration spoilt while others serve is tried again."""
+    troupe.scripts[2] = ["while ! test -e FOLDER/served; do sleep 0.01; done; exit 2", OBEYS]
+    later(lambda: troupe.remarks() == ("w2 is starting",), lambda: troupe.file("served").touch())
+    troupe.run()
+
+    assert [1, 2, 2] == troupe.started
+    assert "ended with status 2; it is started again" in caplog.text
 
 
 def test_remarks(troupe):

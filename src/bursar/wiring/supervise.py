@@ -15,9 +15,11 @@ from typing import Final
 
 from bursar.clock import US_PER_S, Clock
 from bursar.console.fleet import COUNTER, Family, Report, Sample
+from bursar.errors import ConfigError
 from bursar.wiring.board import SUPERVISOR, Board
 from bursar.wiring.listen import Port
-from bursar.wiring.workers import WorkerProcess
+from bursar.wiring.worker import UNUSABLE
+from bursar.wiring.workers import WorkerProcess, told_end
 
 log = logging.getLogger("bursar.serve")
 
@@ -77,19 +79,23 @@ class Supervisor:
         self._on_ready: Callable[[], None] | None = on_ready
         self._slots: Final = [Slot(number) for number in port.workers]
         self._restarts = 0
+        self._has_served = False
         self._is_stopping = False
         self._cut_at_us: int | None = None
 
     def run(self) -> None:
-        """Start the workers, look after them, return when the last one has ended."""
+        """Start the workers, look after them, return when the last one has ended.
+
+        Raises ConfigError when a worker finds that it cannot be started before any has served.
+        """
         with _signals() as wakeup, selectors.DefaultSelector() as selector:
             selector.register(wakeup, selectors.EVENT_READ)
             try:
                 while not self._is_stopping or self._running():
                     self._turn(selector, wakeup)
             finally:
-                for slot in self._running():
-                    self._leave(slot)
+                for process in [slot.process for slot in self._slots if slot.process is not None]:
+                    process.stop()
 
     def _turn(self, selector: selectors.BaseSelector, wakeup: int) -> None:
         """Do what is due, then wait for news."""
@@ -126,7 +132,7 @@ class Supervisor:
         if process is None:
             return
         if process.hear():
-            slot.is_ready = True
+            slot.is_ready = self._has_served = True
             slot.remark = ""
             if self._on_ready is not None and all(one.is_ready for one in self._slots):
                 self._on_ready()
@@ -134,12 +140,14 @@ class Supervisor:
             return
         selector.unregister(process.life)
         slot.process, slot.is_ready = None, False
-        how = f"(process {process.pid}) {process.end()}"
+        status = process.end()
         if self._is_stopping:
             return
+        if status == UNUSABLE and not self._has_served:
+            raise ConfigError(f"worker w{slot.number} cannot start; its reason is in the log above")
         now_us = self._clock.monotonic_us()
         slot.failures = 0 if now_us - slot.started_us >= SETTLED_US else slot.failures + 1
-        self._pause(slot, how, now_us)
+        self._pause(slot, f"(process {process.pid}) {told_end(status)}", now_us)
 
     def _pause(self, slot: Slot, how: str, now_us: int) -> None:
         pause_s = pause_after(slot.failures)
@@ -176,11 +184,6 @@ class Supervisor:
             if slot.process is not None and (is_late or now_us - seen_us > STUCK_US):
                 log.error("worker w%d does not end; it is killed", slot.number)
                 slot.process.send(signal.SIGKILL)
-
-    def _leave(self, slot: Slot) -> None:
-        """Only where this process fails: the worker ends by itself."""
-        if slot.process is not None:
-            slot.process.leave()
 
     def _rest_s(self, now_us: int) -> float:
         due = [(slot.start_at_us - now_us) / US_PER_S for slot in self._slots if slot.process is None]

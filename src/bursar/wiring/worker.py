@@ -46,6 +46,9 @@ SWEEP_S: Final = 1.0
 
 READY: Final = b"ready\n"
 
+UNUSABLE: Final = 2
+"""Exit status of a child that cannot work with its configuration."""
+
 HELD_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGHUP})
 """Blocked while a child starts: they would end it before it can tell them from an order to stop."""
 
@@ -173,7 +176,7 @@ def child_main() -> int:
         _run_child(orders)
     except ConfigError as wrong:
         log.error("this worker cannot start: %s", wrong)  # noqa: TRY400 - no trace
-        return 2
+        return UNUSABLE
     return 0
 
 

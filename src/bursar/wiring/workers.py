@@ -11,6 +11,9 @@ import msgspec
 
 from bursar.wiring.worker import HELD_SIGNALS, READY, Orders
 
+STOP_S: Final = 5.0
+"""How long workers may take to end when their supervisor fails."""
+
 
 class WorkerProcess:
     """A running worker, whose standard input ends with the process that started it.
@@ -54,18 +57,28 @@ class WorkerProcess:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def end(self) -> str:
-        """Wait for a worker that ends, and say how it ended."""
-        code = self._process.wait()
+    def end(self) -> int:
+        """Wait for a worker that ends; returns its exit status, negative for the signal that killed it."""
+        status = self._process.wait()
         for pipe in (self._stdin, self.life):
             pipe.close()
-        if code < 0:
-            return f"was killed by signal {-code} ({signal.strsignal(-code)})"
-        return f"ended with status {code}" if code else "ended"
+        return status
 
-    def leave(self) -> None:
-        """Let it know that its supervisor is about to end: it stops in its own time."""
+    def stop(self) -> None:
+        """Let it stop as if this process had ended, and kill it when it takes longer than `STOP_S`."""
         self._stdin.close()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.end()
+
+
+def told_end(status: int) -> str:
+    """How a worker ended, in words."""
+    if status < 0:
+        return f"was killed by signal {-status} ({signal.strsignal(-status)})"
+    return f"ended with status {status}" if status else "ended"
 
 
 def start_worker(orders: Orders) -> WorkerProcess:
