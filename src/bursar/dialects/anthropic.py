@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bursar.dialects.anthropic_messages import MessageReader, read_messages
+from bursar.dialects.anthropic_messages import MessageReader, read_messages, with_message_cap
 from bursar.dialects.base import Endpoint, ErrorAnswer, Reading, Request, Tap
 from bursar.dialects.fields import fields, mapping, text
 from bursar.dialects.payloads import PayloadStream
@@ -65,6 +65,9 @@ class Anthropic:
         if request.model is None:
             raise Refusal("invalid_request", "the request body names no model; set its 'model' field to a string")
         return request
+
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        return with_message_cap(request, tokens) if endpoint.operation == "messages" else None
 
     def tap(
         self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]

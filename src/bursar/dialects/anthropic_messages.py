@@ -15,7 +15,19 @@ from bursar.dialects.anthropic_blocks import Reaching, messages_reach
 from bursar.dialects.anthropic_usage import Measure, measure
 from bursar.dialects.base import Endpoint, Reading, Request
 from bursar.dialects.estimate import text_bytes, tokens_of
-from bursar.dialects.fields import decoded, document, encoded, fields, required, string_map, text, utf8_length, whole
+from bursar.dialects.fields import (
+    decoded,
+    document,
+    encoded,
+    fields,
+    mapping,
+    required,
+    string_map,
+    text,
+    utf8_length,
+    whole,
+)
+from bursar.dialects.output_cap import Place, with_cap
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -82,6 +94,20 @@ def read_messages(endpoint: Endpoint, body: bytes) -> Request:
         reach=messages_reach(asked),
     )
 
+
+def with_message_cap(request: Request, tokens: int) -> Request | None:
+    """The same request with a lower ``max_tokens``; ``None`` where thinking is given as many.
+
+    ``thinking.budget_tokens`` must stay below it (anthropic-sdk-python `types/thinking_config_enabled_param.py`).
+    """
+    thinking = mapping(fields(request.body).get("thinking"))
+    budget = whole(thinking.get("budget_tokens")) if thinking.get("type") == "enabled" else None
+    if budget is not None and budget >= tokens:
+        return None
+    return with_cap(request, _MAX_TOKENS, tokens)
+
+
+_MAX_TOKENS: Final = Place(("max_tokens",))
 
 _OUTPUT_ESTIMATED: Final = "the answer broke off: its output is estimated from the text that was seen"
 _ALL_ESTIMATED: Final = "no usage was reported: input and output are estimated from their text"

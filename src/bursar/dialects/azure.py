@@ -59,6 +59,9 @@ class Azure:
     def read(self, endpoint: Endpoint, content_type: str, body: bytes) -> Request:
         return self._openai.read(endpoint, content_type, body)
 
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        return self._openai.with_output_cap(endpoint, request, tokens)
+
     def tap(
         self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]
     ) -> Tap:

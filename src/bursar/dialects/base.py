@@ -42,6 +42,8 @@ class Request(Struct, frozen=True):
     max_output_tokens: int | None = None
     """The output cap the caller set, times the number of answers asked for; ``None`` when there is none."""
     user: str | None = None
+    """Who the caller says it is for: OpenAI's ``user`` or its successor ``safety_identifier``, Anthropic's
+    ``metadata.user_id`` (whole: Claude Code packs several ids into it)."""
     metadata: Mapping[str, str] = {}
     service_tier: str | None = None
     """The tier asked for (what is charged is the tier served)."""
@@ -117,6 +119,14 @@ class Dialect(Protocol):
 
     def read(self, endpoint: Endpoint, content_type: str, body: bytes) -> Request:
         """Decode only what is needed. Raises Refusal ``invalid_request`` on a body that is not of the format."""
+        ...
+
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        """The same request with an output cap of at most ``tokens`` for each answer, declared in `Request.changes`.
+
+        Only the cap's value changes in the body, or is added to it. ``None`` where the format has no cap, where its
+        least value is larger, or where what the caller set besides does not allow so low a cap.
+        """
         ...
 
     def tap(

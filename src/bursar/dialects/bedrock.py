@@ -9,12 +9,13 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw, Struct
 
-from bursar.dialects.anthropic_messages import read_messages
+from bursar.dialects.anthropic_messages import read_messages, with_message_cap
 from bursar.dialects.base import Endpoint, ErrorAnswer, Reading, Request, Tap
 from bursar.dialects.bedrock_blocks import Reaching, converse_reach, invocation_reach
 from bursar.dialects.bedrock_converse import ConverseReader, ConverseStream
 from bursar.dialects.bedrock_invoke import InvocationStream, read_invocation
-from bursar.dialects.fields import document, fields, required, string_map, text, whole
+from bursar.dialects.fields import document, fields, mapping, required, string_map, text, whole
+from bursar.dialects.output_cap import Place, with_cap
 from bursar.dialects.taps import BodyTap, StreamTap, is_success
 from bursar.events import UsageStatus
 
@@ -112,6 +113,11 @@ class Bedrock:
             reach=converse_reach(asked),
         )
 
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        if endpoint.operation == "converse":
+            return None if _thinks_as_much(request.body, tokens) else with_cap(request, _CONVERSE_CAP, tokens)
+        return _with_invocation_cap(request, tokens) if endpoint.operation == "invoke_model" else None
+
     def tap(
         self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]
     ) -> Tap:
@@ -161,6 +167,31 @@ def _read_invocation(endpoint: Endpoint, body: bytes) -> Request:
         max_output_tokens=cap * answers if cap else None,
         reach=invocation_reach(fields(body), answers=answers),
     )
+
+
+_CONVERSE_CAP: Final = Place(("maxTokens",), ("inferenceConfig",))
+_INVOCATION_CAPS: Final = (
+    Place(("max_tokens", "max_completion_tokens", "max_gen_len", "maxTokens")),
+    Place(("maxTokens", "max_new_tokens"), ("inferenceConfig",)),
+    Place(("maxTokenCount",), ("textGenerationConfig",)),
+)
+
+
+def _with_invocation_cap(request: Request, tokens: int) -> Request | None:
+    """Lower the caps that the caller set. Where there is none, only Claude's bodies tell which family takes it."""
+    if "anthropic_version" in fields(request.body):
+        return with_message_cap(request, tokens)
+    capped = None
+    for place in _INVOCATION_CAPS:
+        capped = with_cap(capped or request, place, tokens, may_add=False) or capped
+    return capped
+
+
+def _thinks_as_much(body: bytes, tokens: int) -> bool:
+    """Whether Claude is given a thinking budget that a cap must exceed."""
+    own = mapping(fields(body).get("additionalModelRequestFields"))
+    budgets = [mapping(own.get(name)).get("budget_tokens") for name in ("thinking", "reasoning_config")]
+    return any(budget is not None and budget >= tokens for budget in map(whole, budgets))
 
 
 def _converse(body: bytes, *, complete: bool, reader: ConverseReader) -> Reading:

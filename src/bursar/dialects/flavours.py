@@ -86,6 +86,8 @@ class Flavour(Struct, frozen=True):
     """The meter of cache writes whose time to live the answer does not tell."""
     reasoning_beside: bool = False
     """Reasoning tokens are billed on top of the completion tokens."""
+    chat_cap: str = "max_tokens"
+    """The parameter that caps a chat's answer, for requests that set none."""
     added_input: int = 128
     """Input tokens that the provider adds to any request at most: what its chat template writes around the messages.
     The largest recorded is GPT-OSS's, 70 tokens (recorded Groq traffic, 2026-11)."""
@@ -97,19 +99,22 @@ class Flavour(Struct, frozen=True):
     """Billed tool calls that the usage object itself counts."""
 
 
-OPENAI: Final = Flavour("openai", cache_write=Meter.CACHE_WRITE_30M, search_models=True)
-AZURE: Final = Flavour("azure", cache_write=Meter.CACHE_WRITE_30M, search_models=True)
+OPENAI: Final = Flavour(
+    "openai", chat_cap="max_completion_tokens", cache_write=Meter.CACHE_WRITE_30M, search_models=True
+)
+AZURE: Final = Flavour("azure", chat_cap="max_completion_tokens", cache_write=Meter.CACHE_WRITE_30M, search_models=True)
 MISTRAL: Final = Flavour("mistral", asks_usage=False)
 DEEPSEEK: Final = Flavour("deepseek")
 XAI: Final = Flavour(
     "xai",
     asks_usage=False,
+    chat_cap="max_completion_tokens",
     reasoning_beside=True,
     added_input=1024,  # Grok models answer under instructions of xAI's own, about 700 tokens with Grok 4
     provider_cost=_ticks,
     tool_fees=_xai_fees,
 )
-GROQ: Final = Flavour("groq", asks_usage=False)
+GROQ: Final = Flavour("groq", asks_usage=False, chat_cap="max_completion_tokens")
 OPENROUTER: Final = Flavour(
     "openrouter",
     asks_usage=False,

@@ -14,6 +14,7 @@ from bursar.dialects.gemini_content import ContentReader
 from bursar.dialects.gemini_embeddings import read_embedding
 from bursar.dialects.gemini_parts import Reaching, content_reach
 from bursar.dialects.json_array import ArrayParser
+from bursar.dialects.output_cap import Place, with_cap
 from bursar.dialects.payloads import PayloadStream
 from bursar.dialects.sse import SseParser
 from bursar.dialects.taps import BodyTap, StreamTap, is_success
@@ -54,6 +55,9 @@ _STATUSES: Final[Mapping[int, str]] = {
     504: "DEADLINE_EXCEEDED",
 }
 """google.rpc.Code names by HTTP status (cloud.google.com/apis/design/errors, read 2026-11); any other is INTERNAL."""
+
+
+_CAP: Final = Place(names=("maxOutputTokens", "max_output_tokens"), holders=("generationConfig", "generation_config"))
 
 
 class _Body(Reaching):
@@ -108,6 +112,9 @@ class Gemini:
             service_tier=text(asked.serviceTier) or text(asked.service_tier),
             reach=content_reach(asked, model=endpoint.path_model or "", answers=answers),
         )
+
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        return with_cap(request, _CAP, tokens) if endpoint.operation == "generate_content" else None
 
     def tap(
         self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]

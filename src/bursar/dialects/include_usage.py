@@ -8,7 +8,7 @@ and duplicate keys stay as they were, and only the option itself is written in.
 from typing import Final
 
 from bursar.dialects.fields import document
-from bursar.dialects.json_spans import Member, members
+from bursar.dialects.json_spans import Member, append_member, members
 
 CHANGE: Final = "stream_options.include_usage set, so that the stream reports its usage; the usage chunk is withheld"
 
@@ -23,10 +23,10 @@ def with_include_usage(body: bytes, *, has_options: bool) -> bytes | None:
     name is spelled. Of duplicate members the last is changed, since that is the one JSON parsers keep.
     """
     if not has_options:
-        return _append(body, _OBJECT)
+        return append_member(body, _OBJECT)
     options = _last(body, "stream_options")
     if options is None:
-        return _append(body, _OBJECT)
+        return append_member(body, _OBJECT)
     value = body[options.start : options.end]
     if value == b"null":
         return _replace(body, options, b"{" + _OPTION + b"}")
@@ -39,17 +39,10 @@ def _with_option(body: bytes, options: Member) -> bytes | None:
     option = _last(body, "include_usage", options.start)
     if option is None:
         value = body[options.start : options.end]
-        return _replace(body, options, _append(value, _OPTION))
+        return _replace(body, options, append_member(value, _OPTION))
     if document(body[option.start : option.end]) is True:
         return None
     return _replace(body, option, b"true")
-
-
-def _append(source: bytes, member: bytes) -> bytes:
-    """Add a member at the end of an object, where it also outranks any duplicate before it."""
-    close = source.rindex(b"}")
-    is_empty = source[:close].rstrip().endswith(b"{") and next(members(source), None) is None
-    return source[:close] + (b"" if is_empty else b",") + member + source[close:]
 
 
 def _replace(source: bytes, member: Member, value: bytes) -> bytes:

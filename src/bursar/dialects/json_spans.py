@@ -46,5 +46,12 @@ def members(source: bytes, start: int = 0) -> Iterator[Member]:
         depth += symbol in _OPENING
 
 
+def append_member(source: bytes, member: bytes) -> bytes:
+    """Add a member at the end of an object, where it also outranks any duplicate before it."""
+    close = source.rindex(b"}")
+    is_empty = source[:close].rstrip().endswith(b"{") and next(members(source), None) is None
+    return source[:close] + (b"" if is_empty else b",") + member + source[close:]
+
+
 def _ends_member(symbol: int, depth: int) -> bool:
     return (depth == 1 and symbol == ord(",")) or (depth == 0 and symbol in _CLOSING)

@@ -30,6 +30,7 @@ from bursar.dialects.openai_models import read_bare, unbilled_reading
 from bursar.dialects.openai_moderations import read_moderation
 from bursar.dialects.openai_responses import ResponseReader, read_response, read_responses
 from bursar.dialects.openai_stream import WithholdingTap
+from bursar.dialects.output_cap import Place, with_cap
 from bursar.dialects.payloads import PayloadReader, PayloadStream
 from bursar.dialects.sse import SseParser
 from bursar.dialects.taps import BodyTap, StreamTap
@@ -123,6 +124,18 @@ class OpenAI:
             request = msgspec.structs.replace(request, model=endpoint.path_model)
         return request
 
+    def with_output_cap(self, endpoint: Endpoint, request: Request, tokens: int) -> Request | None:
+        match endpoint.operation:
+            case "chat.completions":
+                names = ("max_completion_tokens", "max_tokens")
+                return with_cap(request, Place(names if self._flavour.chat_cap in names[:1] else names[::-1]), tokens)
+            case "completions":
+                return with_cap(request, Place(("max_tokens",)), tokens)
+            case "responses" if tokens >= _LEAST_RESPONSE:
+                return with_cap(request, Place(("max_output_tokens",)), tokens)
+            case _:
+                return None
+
     def tap(
         self, endpoint: Endpoint, request: Request, *, status: int, content_type: str, headers: Mapping[str, str]
     ) -> Tap:
@@ -142,6 +155,9 @@ class OpenAI:
         headers = ((b"content-type", b"application/json"), (b"x-request-id", request_id.encode()))
         return headers, msgspec.json.encode(body)
 
+
+_LEAST_RESPONSE: Final = 16
+"""The least ``max_output_tokens`` of a response (OpenAI API reference, "Create a model response", read 2026-11)."""
 
 _SUCCESS: Final = range(200, 300)
 _SERVER_ERROR: Final = 500

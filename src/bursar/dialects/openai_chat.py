@@ -32,6 +32,7 @@ class _Unread(Autonomy):
     n: Any = None
     best_of: Any = None
     user: Any = None
+    safety_identifier: Any = None
     metadata: Any = None
     service_tier: Any = None
     stream_options: Raw = Raw()
@@ -64,7 +65,7 @@ def read_chat(body: bytes, flavour: Flavour) -> Request:
         stream=stream,
         body=body if changed is None else changed,
         max_output_tokens=max(caps) * answers if caps else None,
-        user=text(asked.user),
+        user=text(asked.user) or text(asked.safety_identifier),
         metadata=string_map(asked.metadata) if asked.metadata else {},
         service_tier=text(asked.service_tier),
         strip_usage=changed is not None,

@@ -31,6 +31,7 @@ class _Body(Struct):
     model: Any = None
     stream: Any = None
     user: Any = None
+    safety_identifier: Any = None
     n: Any = None
     images: Any = None
     image: Any = None
@@ -66,7 +67,7 @@ def read_image(content_type: str, body: bytes) -> Request:
             model=text(form.fields.get("model")),
             stream=form.fields.get("stream", "").lower() == "true",
             body=body,
-            user=text(form.fields.get("user")),
+            user=text(form.fields.get("user")) or text(form.fields.get("safety_identifier")),
             reach=_reach(_decimal(form.fields.get("n")), shown=form.files, media_bytes=form.file_bytes),
         )
     asked = required(_BODY, body)
@@ -75,7 +76,13 @@ def read_image(content_type: str, body: bytes) -> Request:
         survey_image_url(image if isinstance(image, str) else mapping(image).get("image_url"), survey)
     found = survey.reach()
     reach = _reach(whole(asked.n), shown=found.images, media_bytes=found.media_bytes)
-    return Request(model=text(asked.model), stream=asked.stream is True, body=body, user=text(asked.user), reach=reach)
+    return Request(
+        model=text(asked.model),
+        stream=asked.stream is True,
+        body=body,
+        user=text(asked.user) or text(asked.safety_identifier),
+        reach=reach,
+    )
 
 
 def _reach(drawn: int | None, *, shown: int, media_bytes: int) -> Reach:

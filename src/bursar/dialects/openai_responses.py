@@ -43,6 +43,7 @@ class _Body(Reaching):
     stream: Any = None
     max_output_tokens: Any = None
     user: Any = None
+    safety_identifier: Any = None
     metadata: Any = None
     service_tier: Any = None
 
@@ -83,7 +84,7 @@ def read_responses(body: bytes, flavour: Flavour) -> Request:
         stream=asked.stream is True,
         body=body,
         max_output_tokens=whole(asked.max_output_tokens),
-        user=text(asked.user),
+        user=text(asked.user) or text(asked.safety_identifier),
         metadata=string_map(asked.metadata) if asked.metadata else {},
         service_tier=text(asked.service_tier),
         reach=response_reach(asked, flavour),
