@@ -49,6 +49,7 @@ def soak(options: argparse.Namespace, folder: Path) -> int:
         account_file=str(account),
         error_rate=0.03,
         rate_limit_rate=0.03,
+        retry_after_s=0,
         reset_rate=0.03,
         malformed_usage_rate=0.01,
         missing_usage_rate=0.01,

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(300)
 FAULTS = {
     "error_rate": 0.03,
     "rate_limit_rate": 0.03,
+    "retry_after_s": 0,
     "reset_rate": 0.03,
     "malformed_usage_rate": 0.02,
     "missing_usage_rate": 0.02,

@@ -64,29 +64,31 @@ async def drive(traffic: Iterator[Call], port: int, *, concurrency: int, outcome
 
     async def worker() -> None:
         for call in traffic:
-            await _send(call, port, outcomes)
+            await send(call, port, outcomes)
 
     await asyncio.gather(*(worker() for _ in range(concurrency)))
 
 
-async def _send(call: Call, port: int, outcomes: Outcomes) -> None:
+async def send(call: Call, port: int, outcomes: Outcomes) -> int | None:
+    """Send one call on a connection of its own; its status, ``None`` when there was no whole answer."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         outcomes.unreachable += 1
-        return
+        return None
     try:
         head = [f"POST {call.path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(call.body)}"]
         head += [f"{name}: {value}" for name, value in call.headers.items()]
         writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + call.body)
-        await _read(call, reader, outcomes)
+        return await _read(call, reader, outcomes)
     except (OSError, asyncio.IncompleteReadError, IndexError, ValueError):
         outcomes.broken += 1
+        return None
     finally:
         writer.close()
 
 
-async def _read(call: Call, reader: asyncio.StreamReader, outcomes: Outcomes) -> None:
+async def _read(call: Call, reader: asyncio.StreamReader, outcomes: Outcomes) -> int | None:
     status = int((await reader.readline()).split(b" ")[1])
     headers = {}
     while (line := (await reader.readline()).strip()) != b"":
@@ -97,8 +99,9 @@ async def _read(call: Call, reader: asyncio.StreamReader, outcomes: Outcomes) ->
         seen += size
         if call.leaves_after is not None and seen > call.leaves_after:
             outcomes.left += 1
-            return
+            return None
     outcomes.complete[headers["x-bursar-request-id"]] = status
+    return status
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> AsyncIterator[int]:
