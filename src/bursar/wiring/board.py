@@ -26,7 +26,9 @@ SUPERVISOR: Final = 0
 """The supervisor's place; workers have 1 and up."""
 
 _HEAD: Final = struct.Struct("<QII")
-"""Sequence number, length of the report, its CRC-32."""
+"""Sequence number, length of the report, and the CRC-32 of both and of the report itself."""
+
+_SEALED: Final = struct.Struct("<QI")
 
 _HALF_BYTES: Final = 1 << 20
 """Room for one report; memory is taken only for what is written."""
@@ -51,7 +53,7 @@ class Board:
             raise ValueError(f"a worker's report of {len(payload)} bytes exceeds {_HALF_BYTES - _HEAD.size}")
         newest = self._newest(number)
         sequence = 1 if newest is None else newest[0] + 1
-        frame = _HEAD.pack(sequence, len(payload), zlib.crc32(payload)) + payload
+        frame = _HEAD.pack(sequence, len(payload), _checksum(sequence, payload)) + payload
         os.pwrite(self.places[number], frame, _HALF_BYTES * (sequence % 2))
 
     def read(self, number: int) -> Report | None:
@@ -77,9 +79,14 @@ class Board:
             (_HEAD.unpack(one) for one in heads if len(one) == _HEAD.size), reverse=True
         ):
             payload = os.pread(descriptor, length, _HALF_BYTES * (sequence % 2) + _HEAD.size)
-            if sequence and len(payload) == length and zlib.crc32(payload) == checksum:
+            if len(payload) == length and _checksum(sequence, payload) == checksum:
                 return sequence, payload
         return None
+
+
+def _checksum(sequence: int, payload: bytes) -> int:
+    """Told apart by it: a report, and an old one under the head of a new one that was never written."""
+    return zlib.crc32(payload, zlib.crc32(_SEALED.pack(sequence, len(payload))))
 
 
 class PostedFleet:
