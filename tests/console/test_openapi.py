@@ -3,6 +3,7 @@
 import pytest
 from starlette.routing import Route
 
+from bursar.console.admin import AdminToken
 from bursar.console.app import create_app
 from bursar.console.openapi import openapi_document
 from bursar.console.operations import OPERATIONS, PREFIX
@@ -16,6 +17,9 @@ ASKED = {
     "explain": ("/api/v1/requests/call-000004", "Explanation"),
     "corrected": ("/api/v1/requests/call-000009", "Explanation"),
     "summary": ("/api/v1/summary", "Summary"),
+    "keys": ("/api/v1/keys", "Keys"),
+    "key": ("/api/v1/keys/clerk", "Key"),
+    "audit_log": ("/api/v1/audit-log", "AuditLog"),
     "openapi": ("/api/v1/openapi.json", "Document"),
     "wrong": ("/api/v1/report?by=colour", "Error"),
     "unknown": ("/api/v1/requests/nothing", "Error"),
@@ -29,11 +33,17 @@ def test_document_is_served(console):
 
 def test_paths_are_the_routes(console):
     """Every route under the prefix is described, and every description has a route."""
-    app = create_app(gateway=console.gateway, ledger=AsyncLedgerClient(console.folder), data_dir=console.folder)
+    app = create_app(
+        gateway=console.gateway,
+        ledger=AsyncLedgerClient(console.folder),
+        control=console.control,
+        admin=AdminToken(b"x"),
+        data_dir=console.folder,
+    )
     routes = {route.path for route in app.routes if isinstance(route, Route) and route.path.startswith("/api/")}
 
     assert set(openapi_document()["paths"]) == routes
-    assert {one.name for one in OPERATIONS} <= set(ASKED)
+    assert {one.name for one in OPERATIONS if not one.needs_token} <= set(ASKED)
 
 
 def test_parameters_are_those_that_are_read():
@@ -42,6 +52,22 @@ def test_parameters_are_those_that_are_read():
 
     assert described["report"] == REPORT_PARAMETERS
     assert described["requests"] == NEWEST_PARAMETERS
+
+
+def test_methods_are_the_operations():
+    """Each path has the methods of its operations; what changes something says that it needs the token."""
+    described = {
+        (path, method.upper()): told
+        for path, methods in openapi_document()["paths"].items()
+        for method, told in methods.items()
+    }
+
+    assert {(PREFIX + one.path, one.method): one.name for one in OPERATIONS} == {
+        place: told["operationId"] for place, told in described.items()
+    }
+    assert {one.name for one in OPERATIONS if one.method != "GET"} == {
+        told["operationId"] for told in described.values() if told.get("security") == [{"admin": []}]
+    }
 
 
 @pytest.mark.parametrize("name", ASKED)

@@ -76,6 +76,7 @@ def test_membership():
 
     assert is_within(parse_address("::ffff:192.0.2.7"), networks)
     assert not is_within(parse_address("2001:db8::1"), networks)
+    assert is_within(parse_address("192.0.2.7"), parse_networks(["::ffff:192.0.2.0/120"]))
     assert not is_within(None, parse_networks(["0.0.0.0/0", "::/0"]))
 
 

@@ -12,6 +12,9 @@ from bursar.catalog.compiled import keep_snapshot, packaged_path, prices_dir
 from bursar.catalog.sheet import Sheet
 from bursar.catalog.snapshot import Match
 from bursar.clock import SystemClock
+from bursar.config import KeyGrant
+from bursar.control.state import ControlState
+from bursar.control.values import Author, NewSecret
 from bursar.events import CallFacts, Outcome, PriceStatus, Principal, Record, Settled, Timings, UsageStatus
 from bursar.gateway.state import Gateway
 from bursar.ledger.client import SocketClient
@@ -93,6 +96,10 @@ class RunningConsole:
         return self._thread.gateway
 
     @property
+    def control(self) -> ControlState:
+        return self._thread.control.state
+
+    @property
     def card(self) -> str:
         """A card of the catalog in force."""
         found = self._thread.gateway.snapshot.catalog.resolve("openai", "gpt-5-mini", at_us=self.now_us)
@@ -104,14 +111,26 @@ class RunningConsole:
         for record in records:
             self._spool.append(record)
 
-    def get(self, path: str, *, host: str | None = "127.0.0.1", method: str = "GET") -> Answer:
-        """Ask the console; ``host`` is what the Host header says."""
+    def get(
+        self,
+        path: str,
+        *,
+        host: str | None = "127.0.0.1",
+        method: str = "GET",
+        body: bytes = b"",
+        token: str | None = None,
+    ) -> Answer:
+        """Ask the console; ``host`` is what the Host header says, ``token`` what the Authorization header does."""
         connection = http.client.HTTPConnection("127.0.0.1", self._thread.port, timeout=30)
         try:
             connection.putrequest(method, path, skip_host=True)
             if host is not None:
                 connection.putheader("host", host)
-            connection.endheaders()
+            if token is not None:
+                connection.putheader("authorization", f"Bearer {token}")
+            if body:
+                connection.putheader("content-length", str(len(body)))
+            connection.endheaders(body or None)
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(answer.status, headers, answer.read().decode())
@@ -130,7 +149,10 @@ class RunningConsole:
 
 
 def fill(console: RunningConsole) -> None:
-    """One call of every kind."""
+    """One call of every kind, and a virtual key that was made."""
+    console.control.keys.create(
+        KeyGrant(name="clerk", team="books"), NewSecret(digest=b"k" * 32, last4="k123"), Author("ana", console.now_us)
+    )
     keep_snapshot(console.folder, Sheet(cards=(OLD_CARD,)))
     console.put(
         priced_call(console),

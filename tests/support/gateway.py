@@ -11,6 +11,7 @@ import uvloop
 
 from bursar.clock import SystemClock
 from bursar.config import parse_config
+from bursar.console.admin import AdminToken
 from bursar.console.app import create_app
 from bursar.errors import LedgerUnavailable
 from bursar.events import Opened, Record, Settled
@@ -19,7 +20,10 @@ from bursar.gateway.state import Gateway
 from bursar.ledger.client import AsyncLedgerClient
 from bursar.upstream import UpstreamClient
 from bursar.wiring.build import build_snapshot, client_settings
+from bursar.wiring.control import ControlLink
 from bursar.wiring.counting import open_counters
+
+ADMIN_TOKEN = "bsa-test"
 
 
 class MemoryRecorder:
@@ -115,8 +119,14 @@ class GatewayThread:
     async def _run(self) -> None:
         self.loop = asyncio.get_running_loop()
         clock = SystemClock()
+        self.control = ControlLink(self.config, self._folder, clock)
         snapshot = build_snapshot(
-            self.config, data_dir=self._folder, environ=self._environ, clock=clock, simulator_url=None
+            self.config,
+            data_dir=self._folder,
+            environ=self._environ,
+            clock=clock,
+            simulator_url=None,
+            control=self.control,
         )
         client = UpstreamClient(self.loop, client_settings(self.config))
         self.gateway = Gateway(
@@ -130,7 +140,13 @@ class GatewayThread:
         )
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = listener.getsockname()[1]
-        app = create_app(gateway=self.gateway, ledger=AsyncLedgerClient(self._folder), data_dir=self._folder)
+        app = create_app(
+            gateway=self.gateway,
+            ledger=AsyncLedgerClient(self._folder),
+            control=self.control.state,
+            admin=AdminToken(ADMIN_TOKEN.encode()),
+            data_dir=self._folder,
+        )
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -150,8 +166,10 @@ class GatewayThread:
             sweeper.cancel()
             await self.gateway.drain(0)
             await client.aclose()
+            self.control.close()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self.sweep_s)
             self.gateway.sweep()
+            await self.control.poll()

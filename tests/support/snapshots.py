@@ -6,6 +6,7 @@ from bursar.catalog.compiled import packaged_path, write_sheet
 from bursar.config import parse_config
 from bursar.gateway.state import Snapshot
 from bursar.wiring.build import build_snapshot
+from bursar.wiring.control import ControlLink
 from support.commands import LISTED
 from support.ledger_records import FixedClock
 
@@ -16,6 +17,7 @@ def snapshot_of(
     *,
     environ: dict[str, str] | None = None,
     simulator_url: str | None = "http://127.0.0.1:9",
+    control: ControlLink | None = None,
 ) -> Snapshot:
     """The snapshot of a configuration."""
     write_sheet(packaged_path(data_dir), LISTED)
@@ -25,6 +27,7 @@ def snapshot_of(
         environ=environ or {},
         clock=FixedClock(),
         simulator_url=simulator_url,
+        control=control,
     )
 
 

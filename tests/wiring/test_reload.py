@@ -11,6 +11,7 @@ from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.gateway.state import Gateway
 from bursar.upstream import ClientSettings, UpstreamClient
 from bursar.wiring import reload
+from bursar.wiring.control import ControlLink
 from bursar.wiring.environment import Overrides
 from bursar.wiring.options import ServeOptions
 from bursar.wiring.reload import Reloader
@@ -49,7 +50,8 @@ class Running:
         )
         if port is not None:
             self.gateway.snapshot = self.snapshot_with(options.read())
-        self.reloader = Reloader(options, self.gateway, simulator_url=None)
+        self.control = ControlLink(self.gateway.snapshot.config, folder / "data", self.clock)
+        self.reloader = Reloader(options, self.gateway, self.control, simulator_url=None)
 
     def snapshot_with(self, config):
         """The present snapshot with another configuration."""
@@ -77,7 +79,9 @@ def running(tmp_path, loop, caplog, monkeypatch):
     """A gateway on one provider, whose file is looked at more often than usual."""
     monkeypatch.setattr(reload, "POLL_S", 0.01)
     caplog.set_level(logging.INFO, logger="bursar.reload")
-    return Running(tmp_path, loop)
+    running = Running(tmp_path, loop)
+    yield running
+    running.control.close()
 
 
 def test_swap(running, caplog):

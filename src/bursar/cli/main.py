@@ -9,7 +9,7 @@ import click
 
 from bursar import __version__
 from bursar.cli.lazy import LazyGroup
-from bursar.errors import BursarError, GatewayUnavailable, LedgerUnavailable
+from bursar.errors import BursarError, ControlUnavailable, GatewayUnavailable, LedgerUnavailable
 
 if TYPE_CHECKING:
     from bursar.cli.services import Services
@@ -18,10 +18,13 @@ EXIT_WRONG: Final = 2
 EXIT_UNREACHABLE: Final = 3
 EXIT_STOPPED: Final = 130
 
+_UNREACHABLE: Final = (LedgerUnavailable, GatewayUnavailable, ControlUnavailable)
+
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("bursar.cli.serve:serve", "Run the gateway, the ledger and the console."),
     "report": ("bursar.cli.report:report", "Spend over a window, grouped by anything."),
     "explain": ("bursar.cli.explain:explain", "Why one call cost what it did."),
+    "keys": ("bursar.cli.keys:keys", "Make, look at, rotate and end virtual keys."),
     "prices": ("bursar.cli.prices:prices", "Look at prices, check them, import them, apply them."),
     "replay": ("bursar.cli.replay:replay", "Play a recorded trace against the gateway."),
     "simulate": ("bursar.cli.simulate:simulate", "Run a simulated provider."),
@@ -58,7 +61,7 @@ def run(services: "Services", arguments: list[str] | None = None) -> int:
         return wrong.exit_code
     except BursarError as wrong:
         click.echo(f"bursar: {wrong}", err=True)
-        return EXIT_UNREACHABLE if isinstance(wrong, LedgerUnavailable | GatewayUnavailable) else EXIT_WRONG
+        return EXIT_UNREACHABLE if isinstance(wrong, _UNREACHABLE) else EXIT_WRONG
     except (BrokenPipeError, SystemExit) as stopped:
         # click and rich make an exit with status 1 of a reader (head, less) that went away.
         if not isinstance(stopped, BrokenPipeError) and not isinstance(stopped.__context__, BrokenPipeError):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bursar.catalog.snapshot import Catalog
     from bursar.clock import Clock
     from bursar.config import Config
+    from bursar.control.state import ControlState
     from bursar.events import Corrected
     from bursar.ledger.client import LedgerClient
     from bursar.simulator.settings import SimulatorSettings
@@ -56,4 +57,12 @@ class Services(Protocol):
 
     def recorder(self, path: Path | None) -> AbstractContextManager[Callable[[Corrected], None]]:
         """Append corrections to the ledger for as long as the context lasts."""
+        ...
+
+    def control(self, path: Path | None) -> AbstractContextManager[ControlState]:
+        """Open the control state of a configuration; raises ControlUnavailable."""
+        ...
+
+    def actor(self) -> str:
+        """Who runs the command, for the audit log."""
         ...

@@ -1,44 +1,56 @@
 """The JSON API: answers of the ledger, given out in the flat form that the command line prints."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from bursar.clock import format_us
+from bursar.console.admin import AdminToken
 from bursar.console.answers import Answers
+from bursar.console.keys.endpoints import KeyEndpoints
 from bursar.console.openapi import openapi_document
-from bursar.console.operations import OPERATIONS, PREFIX
+from bursar.console.operation import Operation
+from bursar.console.operations import PREFIX, operations_by_path
 from bursar.console.queries import cursor_of, newest_question
-from bursar.ledger.plain import attempt, measures, report_rows
+from bursar.console.replies import Endpoint, json_answer
+from bursar.ledger.plain import attempt, coverage, measures, report_rows
 from bursar.ledger.questions import AttemptRow, ReportRow
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+
+def api_routes(answers: Answers, keys: KeyEndpoints, admin: AdminToken) -> list[Route]:
+    """One route for each path of the table; what writes asks for the admin token first."""
+    endpoints = {**_endpoints(answers), **keys.by_name()}
+    return [
+        Route(
+            PREFIX + path,
+            _by_method({one.method: _admitted(endpoints[one.name], one, admin) for one in operations}),
+            methods=[one.method for one in operations],
+            name=operations[0].name,
+        )
+        for path, operations in operations_by_path().items()
+    ]
 
 
-def api_routes(answers: Answers) -> list[Route]:
-    """One route for each operation of the table."""
-    endpoints = _endpoints(answers)
-    return [Route(PREFIX + one.path, endpoints[one.name], name=one.name) for one in OPERATIONS]
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
 
 
-def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A value as JSON; never cached, for the ledger grows."""
-    return Response(
-        msgspec.json.encode(value),
-        status_code=status,
-        media_type="application/json",
-        headers={"cache-control": "no-store", **(headers or {})},
-    )
+def _admitted(endpoint: Endpoint, operation: Operation, admin: AdminToken) -> Endpoint:
+    if not operation.needs_token:
+        return endpoint
 
+    async def checked(request: Request) -> Response:
+        admin.check(request)
+        return await endpoint(request)
 
-def json_error(message: str, *, status: int) -> Response:
-    """The one shape of every error."""
-    return json_answer({"error": {"message": message}}, status=status)
+    return checked
 
 
 def _endpoints(answers: Answers) -> dict[str, Endpoint]:
@@ -65,6 +77,7 @@ def _endpoints(answers: Answers) -> dict[str, Endpoint]:
         for dimension in ("day", "team", "feature", "model"):
             groups: tuple[ReportRow, ...] = getattr(answer, f"by_{dimension}")
             told[f"by_{dimension}"] = [{dimension: row.group[0]} | measures(row.measures) for row in groups]
+        told["coverage"] = coverage(answer.week)
         return json_answer(told | {"newest": [attempt(row) for row in answer.newest]})
 
     async def openapi(request: Request) -> Response:

@@ -11,28 +11,47 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
+from bursar.console.admin import AdminToken
 from bursar.console.answers import Answers, UnknownCall
-from bursar.console.api import api_routes, json_error
+from bursar.console.api import api_routes
 from bursar.console.assets import MOUNT, Assets
 from bursar.console.fleet import Alone, Fleet, exposition, readiness
 from bursar.console.guard import Guard
+from bursar.console.keys.endpoints import KeyEndpoints
 from bursar.console.pages import Pages
+from bursar.console.replies import json_error
 from bursar.console.templating import environment
-from bursar.errors import LedgerUnavailable
+from bursar.control.keybook import BadTerms, DeclaredInFile
+from bursar.control.state import ControlState
+from bursar.control.values import NameTaken, NoSuchName
+from bursar.errors import ControlUnavailable, LedgerUnavailable
 from bursar.gateway.state import Gateway
 from bursar.ledger.client import AsyncLedgerClient
 from bursar.ledger.questions import QuestionError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (QuestionError, 400),
+    (BadTerms, 400),
     (UnknownCall, 404),
+    (NoSuchName, 404),
+    (NameTaken, 409),
+    (DeclaredInFile, 409),
     (LedgerUnavailable, 503),
+    (ControlUnavailable, 503),
 )
 """What our own errors are in HTTP."""
 
 
-def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path, fleet: Fleet | None = None) -> Starlette:
-    """Build the application over one worker's gateway and the ledger of its data folder.
+def create_app(
+    *,
+    gateway: Gateway,
+    ledger: AsyncLedgerClient,
+    control: ControlState,
+    admin: AdminToken,
+    data_dir: Path,
+    fleet: Fleet | None = None,
+) -> Starlette:
+    """Build the application over one worker's gateway, and the ledger and control state of its data folder.
 
     ``fleet`` is that worker and its colleagues; ``None`` when it has none.
     """
@@ -42,7 +61,7 @@ def create_app(*, gateway: Gateway, ledger: AsyncLedgerClient, data_dir: Path, f
     return Starlette(
         routes=[
             *_monitoring(gateway, fleet or Alone(gateway)),
-            *api_routes(answers),
+            *api_routes(answers, KeyEndpoints(gateway, control), admin),
             Route(f"{MOUNT}/{{name}}", assets.serve),
             *pages.routes(),
         ],

@@ -87,6 +87,7 @@ def report_of(gateway: Gateway) -> Report:
         at_us=gateway.clock.monotonic_us(),
         families=tuple(_family(metric) for metric in GatewayCollector(gateway).collect()),
         reasons=tuple(gateway.trouble()),
+        remarks=tuple(gateway.remarks()),
     )
 
 

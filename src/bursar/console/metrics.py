@@ -41,6 +41,12 @@ class GatewayCollector(Collector):
         yield GaugeMetricFamily(
             "bursar_spool_pending", "Settled records waiting for the disk; above 0 is trouble.", gateway.pending()
         )
+        keys = gateway.snapshot.keyring.store
+        yield GaugeMetricFamily(
+            "bursar_control_unavailable",
+            "1 while keys made at run time cannot be looked up.",
+            int(keys is not None and keys.trouble is not None),
+        )
         yield from self._upstream()
 
     def _upstream(self) -> Iterator[Metric]:

@@ -5,7 +5,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bursar import __version__
-from bursar.console.operations import OPERATIONS, PREFIX, Operation, Parameter, Schema
+from bursar.console.keys.schemas import key_schemas
+from bursar.console.operation import Operation, Parameter, Schema
+from bursar.console.operations import PREFIX, operations_by_path
 from bursar.ledger.plain import ATTEMPT_FIELDS, MEASURE_FIELDS
 from bursar.ledger.questions import COLUMN_DIMENSIONS, TAG_PREFIX, TIME_DIMENSIONS
 
@@ -31,12 +33,18 @@ def openapi_document() -> dict[str, Any]:
             "title": "Bursar",
             "version": __version__,
             "description": (
-                "What LLM calls cost and why. Read-only. Money is exact decimal text in fields that end in `_usd`; "
-                "null is unknown, never zero."
+                "What LLM calls cost and why. Money is exact decimal text in fields that end in `_usd`; null is "
+                "unknown, never zero. What changes something needs the admin token."
             ),
         },
-        "paths": {PREFIX + one.path: {"get": _operation(one)} for one in OPERATIONS},
-        "components": {"schemas": _schemas()},
+        "paths": {
+            PREFIX + path: {one.method.lower(): _operation(one) for one in operations}
+            for path, operations in operations_by_path().items()
+        },
+        "components": {
+            "schemas": {**_schemas(), **key_schemas()},
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -50,13 +58,18 @@ def _operation(one: Operation) -> dict[str, Any]:
     refused = {
         str(status): {"description": HTTPStatus(status).phrase, "content": _json("Error")} for status in one.errors
     }
-    return {
+    told: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
         "description": one.text,
         "parameters": parameters,
-        "responses": {"200": ok, **refused},
+        "responses": {str(one.status): ok, **refused},
     }
+    if one.body is not None:
+        told["requestBody"] = {"content": _json(one.body)}
+    if one.needs_token:
+        told["security"] = [{"admin": []}]
+    return told
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

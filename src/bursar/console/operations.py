@@ -3,46 +3,13 @@
 Routes and the OpenAPI document are both made of it, so neither can have what the other lacks.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final
 
-from msgspec import Struct
-
+from bursar.console.keys.operations import KEY_OPERATIONS
+from bursar.console.operation import Operation, Parameter, Schema
 from bursar.console.queries import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, MOST_GROUPS
 
-Schema = Mapping[str, Any]
-"""A JSON Schema."""
-
 PREFIX: Final = "/api/v1"
-
-
-class Parameter(Struct, frozen=True):
-    """One parameter of an operation."""
-
-    name: str
-    text: str
-    schema: Schema
-    place: Literal["query", "path"] = "query"
-
-
-class Operation(Struct, frozen=True):
-    """One thing that can be asked."""
-
-    name: str
-    """The OpenAPI operation id, and the name of the route."""
-    path: str
-    """Below `PREFIX`."""
-    summary: str
-    text: str
-    answer: str
-    """Name of the schema of its answer, in `openapi.SCHEMAS`."""
-    parameters: tuple[Parameter, ...] = ()
-    errors: tuple[int, ...] = ()
-    has_filters: bool = False
-    """Every parameter that is not listed is a filter by dimension."""
-    headers: Mapping[str, str] = {}
-    """Response headers and what they say."""
-
 
 _TEXT: Final[Schema] = {"type": "string"}
 
@@ -117,4 +84,13 @@ OPERATIONS: Final = (
         text="The API's description in OpenAPI 3.1.",
         answer="Document",
     ),
+    *KEY_OPERATIONS,
 )
+
+
+def operations_by_path() -> dict[str, list[Operation]]:
+    """The operations of each path, in the table's order."""
+    paths: dict[str, list[Operation]] = {}
+    for one in OPERATIONS:
+        paths.setdefault(one.path, []).append(one)
+    return paths

@@ -41,6 +41,11 @@ class CachedKeys:
         """Why keys cannot be looked up at present; ``None`` = they can."""
         return self._failure
 
+    @property
+    def has_grace(self) -> bool:
+        """Whether keys that are remembered are still let in while there is trouble."""
+        return self._clock.monotonic_us() - self._confirmed_us <= self._grace_us
+
     def __len__(self) -> int:
         """How many hashes are remembered."""
         return len(self._known) + len(self._unknown)
@@ -82,7 +87,7 @@ class CachedKeys:
         return identity
 
     def _require_grace(self, failure: str) -> None:
-        if self._clock.monotonic_us() - self._confirmed_us > self._grace_us:
+        if not self.has_grace:
             raise ControlUnavailable(failure)
 
     def _look_up(self, digest: bytes) -> Identity | None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
 from typing import Any, Final, Literal
 
 import msgspec
@@ -47,13 +48,14 @@ class KeyBook:
         self._declared: Final = {key.name: key for key in declared}
         self._draw: Final = draw
 
-    def every(self, *, with_deleted: bool = False) -> Iterator[Key | KeyRecord]:
-        """All keys: the file's in its order, then the others by name."""
-        yield from self._declared.values()
-        after = ""
-        while page := self._keys.page(after=after, limit=PAGE):
-            yield from (one for one in page if with_deleted or one.deleted_us is None)
-            after = page[-1].grant.name
+    def is_empty(self) -> bool:
+        """Whether there is no key and never was one."""
+        return not self._declared and self._keys.is_empty()
+
+    def every(self, *, after: str = "", with_deleted: bool = False) -> Iterator[Key | KeyRecord]:
+        """All keys by name, from the first that follows ``after``."""
+        declared = sorted((key for key in self._declared.values() if key.name > after), key=name_of)
+        return merge(declared, self._made(after, with_deleted=with_deleted), key=name_of)
 
     def get(self, name: str) -> Key | KeyRecord:
         """One key, deleted or not; raises NoSuchName."""
@@ -96,9 +98,19 @@ class KeyBook:
         self._require_own(name)
         return self._keys.delete(name, author)
 
+    def _made(self, after: str, *, with_deleted: bool) -> Iterator[KeyRecord]:
+        while page := self._keys.page(after=after, limit=PAGE):
+            yield from (one for one in page if with_deleted or one.deleted_us is None)
+            after = page[-1].grant.name
+
     def _require_own(self, name: str) -> None:
         if name in self._declared:
             raise DeclaredInFile(f"the key '{name}' is declared in bursar.toml; change it there")
+
+
+def name_of(key: Key | KeyRecord) -> str:
+    """A key's name."""
+    return key.grant.name if isinstance(key, KeyRecord) else key.name
 
 
 def key_fields(key: Key | KeyRecord, *, now_us: int) -> dict[str, Any]:

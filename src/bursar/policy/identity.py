@@ -71,6 +71,16 @@ class KeyStore(Protocol):
         """Whether no key was ever made; raises ControlUnavailable when it cannot tell."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """Why keys cannot be looked up at present; ``None`` = they can."""
+        ...
+
+    @property
+    def has_grace(self) -> bool:
+        """Whether keys that were seen before are let in all the same."""
+        ...
+
 
 class Keyring(Struct, frozen=True):
     """All virtual keys: the configured ones by hash, the others in a store."""

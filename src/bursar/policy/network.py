@@ -7,9 +7,12 @@ no network contains it.
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
+
+_MAPPED_BITS: Final = 96
 
 
 def parse_networks(texts: Iterable[str]) -> Networks:
@@ -17,10 +20,19 @@ def parse_networks(texts: Iterable[str]) -> Networks:
     networks = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            networks.append(_unmapped(ip_network(text.strip())))
         except ValueError as wrong:
             raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8 or 2001:db8::/32: {wrong}") from None
     return tuple(networks)
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """A network of IPv4 addresses in IPv6 clothes (`::ffff:0:0/96` and below) as the IPv4 network that it is."""
+    if isinstance(network, IPv6Network):
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None and network.prefixlen >= _MAPPED_BITS:
+            return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def parse_address(text: str) -> Address | None:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from bursar.gateway.state import Snapshot
+from bursar.wiring.admin import AdminTokenFile
 
 
-def banner(snapshot: Snapshot, *, port: int, path: Path | None) -> str:
+def banner(snapshot: Snapshot, *, port: int, path: Path | None, token: AdminTokenFile) -> str:
     """A few lines for a person at a terminal."""
     host = snapshot.config.server.host
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -17,8 +18,10 @@ def banner(snapshot: Snapshot, *, port: int, path: Path | None) -> str:
     if simulated:
         lines.append(f"  simulated      {', '.join(simulated)} (no key set: answers are made up, nothing is charged)")
     if snapshot.keyring.is_open:
-        lines.append("  keys           none: anybody on this machine may call; add [[keys]] to change that")
+        lines.append("  keys           none: anybody on this machine may call; `bursar keys create` changes that")
     lines.append(f"  console        {address}/")
+    if token.is_new:
+        lines.append(f"  admin token    {token.token} (shown this once; it is kept in {token.path})")
     lines.append(f"  try            curl {address}/v1/chat/completions -H 'content-type: application/json' \\")
     lines.append("""                   -d '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}'""")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from bursar.policy.network import parse_networks
 from bursar.policy.tag_rules import TagRules
 from bursar.upstream import ClientSettings, Timeouts
 from bursar.wiring.aws import bedrock_signer
+from bursar.wiring.control import ControlLink
 from bursar.wiring.environment import secret
 
 _SIMULATED_PATHS: Final[Mapping[str, str]] = {"anthropic": "", "gemini": "", "azure": "", "bedrock": ""}
@@ -35,12 +36,12 @@ def build_snapshot(
     environ: Mapping[str, str],
     clock: Clock,
     simulator_url: str | None,
-    key_store: KeyStore | None = None,
+    control: ControlLink | None = None,
 ) -> Snapshot:
     """Everything a call depends on.
 
-    ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``; ``key_store``
-    holds the keys that are made at run time.
+    ``simulator_url`` is the address of the simulated provider, needed when a provider is ``simulated``; ``control``
+    is what is made at run time.
     Raises ConfigError on secrets that cannot be resolved and settings that contradict each other.
     """
     dialects = {name: dialect_for(name) for name in get_args(DialectName)}
@@ -48,7 +49,9 @@ def build_snapshot(
         one.name: _target(one, dialects[one.dialect], environ=environ, clock=clock, simulator_url=simulator_url)
         for one in config.providers
     }
-    keyring = _keyring(config, environ, key_store)
+    if control is not None:
+        control.check_names(config)
+    keyring = _keyring(config, environ, None if control is None else control.keys)
     if keyring.is_open and not config.server.host.startswith(_LOOPBACK):
         raise ConfigError(
             f"server.host is {config.server.host} and there are no virtual keys: anybody who reaches it could "

@@ -16,6 +16,7 @@ from bursar.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from bursar.catalog.snapshot import Catalog
     from bursar.config import Config
+    from bursar.control.state import ControlState
     from bursar.events import Corrected
     from bursar.ledger.client import LedgerClient
     from bursar.simulator.settings import SimulatorSettings
@@ -97,6 +98,26 @@ class SystemServices:
         config, folder = self.config(path)
         with Spool(Layout(folder).spool, "cli", max_bytes=config.ledger.spool_bytes) as spool:
             yield spool.append
+
+    @contextmanager
+    def control(self, path: Path | None) -> Iterator["ControlState"]:
+        """The control state of a configuration's data folder."""
+        from bursar.control.open import open_control
+
+        _, folder = self.config(path)
+        with closing(open_control(folder, self.clock)) as control:
+            yield control
+
+    def actor(self) -> str:
+        """The operating system's user."""
+        import os
+        import pwd
+
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            name = f"uid {os.getuid()}"
+        return f"{name} (command line)"
 
 
 def main() -> None:

@@ -13,17 +13,20 @@ from bursar.config import Config
 from bursar.errors import BursarError
 from bursar.gateway.state import Gateway
 from bursar.wiring.build import build_snapshot
+from bursar.wiring.control import ControlLink
 from bursar.wiring.options import ServeOptions
 
 log = logging.getLogger("bursar.reload")
 
-POLL_S: Final = 1.0
+POLL_S: Final = 0.5
+"""How often the file and the control state are looked at."""
 
 _AT_START: Final = (
     "server.host",
     "server.port",
     "server.workers",
     "server.data_dir",
+    "server.key_grace_s",
     "ledger",
     "relay.proxy",
     "relay.ca_file",
@@ -33,9 +36,12 @@ _AT_START: Final = (
 class Reloader:
     """Watches one configuration, and its file if it has one, for one gateway."""
 
-    def __init__(self, options: ServeOptions, gateway: Gateway, *, simulator_url: str | None) -> None:
+    def __init__(
+        self, options: ServeOptions, gateway: Gateway, control: ControlLink, *, simulator_url: str | None
+    ) -> None:
         self._options = options
         self._gateway = gateway
+        self._control = control
         self._simulator_url = simulator_url
         self._stamp = _stamp(options.config_path)
         self._poke = asyncio.Event()
@@ -45,7 +51,7 @@ class Reloader:
         self._poke.set()
 
     async def watch(self) -> None:
-        """Reload whenever the file changes or somebody asks, until cancelled."""
+        """Reload whenever the file or the rules made at run time change, or somebody asks, until cancelled."""
         while True:
             try:
                 await asyncio.wait_for(self._poke.wait(), POLL_S)
@@ -53,8 +59,9 @@ class Reloader:
                 pass
             is_asked = self._poke.is_set()
             self._poke.clear()
+            is_ruled_anew = await self._control.poll()
             stamp = _stamp(self._options.config_path)
-            if is_asked or (stamp is not None and stamp != self._stamp):
+            if is_asked or is_ruled_anew or (stamp is not None and stamp != self._stamp):
                 self._stamp = stamp
                 await asyncio.to_thread(self.reload)
 
@@ -69,6 +76,7 @@ class Reloader:
                 environ=options.environ,
                 clock=gateway.clock,
                 simulator_url=self._simulator_url,
+                control=self._control,
             )
         except BursarError as wrong:
             gateway.counts.failed_reloads += 1

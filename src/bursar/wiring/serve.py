@@ -15,9 +15,11 @@ from bursar.gateway.state import Snapshot
 from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.simulator.serve import SimulatorProcess
+from bursar.wiring.admin import admin_token
 from bursar.wiring.banner import banner
 from bursar.wiring.board import Board
 from bursar.wiring.build import build_snapshot, needs_simulator
+from bursar.wiring.control import ControlLink
 from bursar.wiring.keeper import LedgerKeeper
 from bursar.wiring.listen import Port
 from bursar.wiring.options import ServeOptions
@@ -29,7 +31,9 @@ log: Final = logging.getLogger("bursar.serve")
 
 
 def serve(options: ServeOptions) -> None:
-    """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used."""
+    """Run until SIGINT or SIGTERM; raises ConfigError when the configuration or the address cannot be used, and
+    ControlUnavailable when the control state cannot.
+    """
     config = options.read()
     clock = SystemClock()
     with ExitStack() as parts:
@@ -37,25 +41,35 @@ def serve(options: ServeOptions) -> None:
         simulator_url = None
         if needs_simulator(config):
             simulator_url = parts.enter_context(SimulatorProcess(options.simulator)).base_url
+        control = parts.enter_context(closing(ControlLink(config, options.data_dir, clock)))
         snapshot = build_snapshot(
             config,
             data_dir=options.data_dir,
             environ=options.environ,
             clock=clock,
             simulator_url=simulator_url,
+            control=control,
         )
+        token = admin_token(options.data_dir)
         keeper = LedgerKeeper(options.data_dir, config.ledger)
         parts.callback(keeper.stop)
-        told = banner(snapshot, port=port.number, path=options.config_path)
+        told = banner(snapshot, port=port.number, path=options.config_path, token=token)
         if len(port.workers) == 1:
-            _serve_alone(options, snapshot, port=port, simulator_url=simulator_url, clock=clock, told=told)
+            _serve_alone(options, snapshot, control, port=port, simulator_url=simulator_url, clock=clock, told=told)
         else:
             del snapshot  # It has shown that the configuration works; each worker builds its own.
             _supervise(options, port=port, simulator_url=simulator_url, clock=clock, told=told)
 
 
 def _serve_alone(
-    options: ServeOptions, snapshot: Snapshot, *, port: Port, simulator_url: str | None, clock: Clock, told: str
+    options: ServeOptions,
+    snapshot: Snapshot,
+    control: ControlLink,
+    *,
+    port: Port,
+    simulator_url: str | None,
+    clock: Clock,
+    told: str,
 ) -> None:
     spool_bytes = snapshot.config.ledger.spool_bytes
     with Spool(Layout(options.data_dir).spool, "w1", max_bytes=spool_bytes) as spool:
@@ -63,6 +77,7 @@ def _serve_alone(
             Parts(
                 options=options,
                 snapshot=snapshot,
+                control=control,
                 listener=port.of(1),
                 spool=spool,
                 clock=clock,

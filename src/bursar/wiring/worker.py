@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +22,21 @@ import uvloop
 from msgspec import Struct
 
 from bursar.clock import Clock, SystemClock
+from bursar.console.admin import AdminToken
 from bursar.console.app import create_app
 from bursar.console.fleet import Fleet
-from bursar.errors import ConfigError
+from bursar.errors import ConfigError, ControlUnavailable
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.gateway.tasks import TaskGroup
 from bursar.ledger.client import AsyncLedgerClient
 from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.upstream import UpstreamClient
+from bursar.wiring.admin import admin_token
 from bursar.wiring.aws import REFRESH_S, BedrockSigner
 from bursar.wiring.board import POST_S, Board, PostedFleet
 from bursar.wiring.build import build_snapshot, client_settings
+from bursar.wiring.control import ControlLink
 from bursar.wiring.counting import keep_beating, open_counters
 from bursar.wiring.environment import Overrides, os_environ
 from bursar.wiring.options import ServeOptions
@@ -73,6 +77,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     options: ServeOptions
     snapshot: Snapshot
+    control: ControlLink
     listener: socket.socket
     spool: Spool
     clock: Clock
@@ -107,9 +112,9 @@ async def _run(parts: Parts) -> None:
     )
     tasks = TaskGroup()
     posted = PostedFleet(parts.board, parts.number, gateway) if parts.board is not None else None
-    app = _app(gateway, options, posted)
+    app = _app(gateway, parts, posted)
     server = GatewayServer(app, gateway, stops=parts.stops, on_started=parts.on_started)
-    reloader = Reloader(options, gateway, simulator_url=parts.simulator_url)
+    reloader = Reloader(options, gateway, parts.control, simulator_url=parts.simulator_url)
     loop.add_signal_handler(signal.SIGHUP, reloader.poke)
     if parts.supervisor_fd is not None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
@@ -131,9 +136,15 @@ async def _run(parts: Parts) -> None:
             posted.post()
 
 
-def _app(gateway: Gateway, options: ServeOptions, fleet: Fleet | None) -> object:
+def _app(gateway: Gateway, parts: Parts, fleet: Fleet | None) -> object:
+    data_dir = parts.options.data_dir
     return create_app(
-        gateway=gateway, ledger=AsyncLedgerClient(options.data_dir), data_dir=options.data_dir, fleet=fleet
+        gateway=gateway,
+        ledger=AsyncLedgerClient(data_dir),
+        control=parts.control.state,
+        admin=AdminToken(admin_token(data_dir).token.encode("ascii")),
+        data_dir=data_dir,
+        fleet=fleet,
     )
 
 
@@ -174,7 +185,7 @@ def child_main() -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # One banner is enough; the supervisor prints it.
     try:
         _run_child(orders)
-    except ConfigError as wrong:
+    except (ConfigError, ControlUnavailable) as wrong:
         log.error("this worker cannot start: %s", wrong)  # noqa: TRY400 - no trace
         return UNUSABLE
     return 0
@@ -190,16 +201,23 @@ def _run_child(orders: Orders) -> None:
         overrides=orders.overrides,
     )
     config = options.read()
+    control = ControlLink(config, options.data_dir, clock)
     snapshot = build_snapshot(
-        config, data_dir=options.data_dir, environ=options.environ, clock=clock, simulator_url=orders.simulator_url
+        config,
+        data_dir=options.data_dir,
+        environ=options.environ,
+        clock=clock,
+        simulator_url=orders.simulator_url,
+        control=control,
     )
     listener = socket.socket(fileno=orders.listener)
     spool = Spool(Layout(options.data_dir).spool, f"w{orders.number}", max_bytes=config.ledger.spool_bytes)
-    with listener, spool:
+    with listener, spool, closing(control):
         run_worker(
             Parts(
                 options=options,
                 snapshot=snapshot,
+                control=control,
                 listener=listener,
                 spool=spool,
                 clock=clock,
