@@ -17,6 +17,9 @@ class MemoryStore:
     def worker(self, name="w1"):
         return MemoryCounters(self._book, name)
 
+    def close(self):
+        """There is nothing to let go of."""
+
 
 @pytest.fixture
 def fresh():

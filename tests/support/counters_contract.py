@@ -33,6 +33,9 @@ class SharedStore(Protocol):
 
     def worker(self, name: str = "w1") -> Worker: ...
 
+    def close(self) -> None:
+        """Let go of everything, without the workers' ending in order."""
+
 
 Fresh = Callable[[], SharedStore]
 
@@ -58,7 +61,9 @@ class CountersContract:
 
     @pytest.fixture
     def store(self, fresh):
-        return fresh()
+        store = fresh()
+        yield store
+        store.close()
 
     @pytest.fixture
     def worker(self, store):
@@ -358,6 +363,18 @@ class CountersContract:
             worker.beat(at_us=START + second * S)
 
         assert Balance(0, 5) == balance(worker, run, at=START + 1000 * S)
+
+    def test_account_forgotten_under_a_hold_of_nothing(self, worker):
+        """What was used of an account in which nothing was held counts, forgotten or not."""
+        run = Account("run/1", limit=5, idle_us=100 * S)
+        asked = hold("a", (run, 0), (TEAM, 3))
+        worker.reserve(asked)
+        worker.beat(at_us=START)
+        worker.beat(at_us=START + 1000 * S)
+        worker.settle(asked, (4, 2))
+
+        later = START + 1000 * S
+        assert [Balance(4, 0), Balance(2, 0)] == list(worker.balances([run, TEAM], at_us=later))
 
     def test_forgotten_seed_stays(self, worker):
         """What was stated about an account outlives its being idle."""

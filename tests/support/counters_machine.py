@@ -100,6 +100,8 @@ class Model:
     def settle(self, hold, amounts):
         was_held = self.release(hold.id)
         for account, amount, held in zip(hold.accounts, amounts, hold.amounts, strict=True):
+            if not amount:
+                continue
             self.open(account, hold.at_us).spends.append((hold.at_us, amount))
             self.exceed(account, amount - held if was_held else amount)
 
@@ -257,7 +259,9 @@ class CountersMachine(RuleBasedStateMachine):
         late = self.now + LEASE + 1
         last = self.store.worker("last")
         last.beat(at_us=late)
-        assert {0} == {one.held for one in last.balances(accounts_at(self.now, 30), at_us=late)}
+        found = last.balances(accounts_at(self.now, 30), at_us=late)
+        self.store.close()
+        assert {0} == {one.held for one in found}
 
 
 def machine_of(fresh: Fresh) -> type[RuleBasedStateMachine]:

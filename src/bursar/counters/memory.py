@@ -173,8 +173,10 @@ class MemoryCounters:
     def settle(self, hold: Hold, amounts: Sequence[int]) -> None:
         """Replace a hold by what was really used."""
         held = self._book.release(hold.id)
-        slots = self._open(hold) if held is None else held.slots
-        for slot, amount in zip(slots, amounts, strict=True):
+        if held is None:
+            self._add_unheld(hold, amounts)
+            return
+        for slot, amount in zip(held.slots, amounts, strict=True):
             if amount:
                 slot.add(amount, hold.at_us // slot.bucket_us)
 
@@ -223,18 +225,18 @@ class MemoryCounters:
         if book.alive_until_us.get(self._worker, -1) < at_us:
             book.alive_until_us[self._worker] = at_us + book.lease_us
 
-    def _open(self, hold: Hold) -> list[_Slot]:
-        """The slots of a hold that was not granted or has ended; it claims of them only now."""
+    def _add_unheld(self, hold: Hold, amounts: Sequence[int]) -> None:
+        """Count what was not granted, or whose lease has ended: it claims of its accounts only now."""
         book = self._book
-        slots = []
-        for account in hold.accounts:
+        for account, amount in zip(hold.accounts, amounts, strict=True):
+            if not amount:
+                continue
             key = (account.name, account.window)
             slot = book.slots.get(key)
             if slot is None:
                 slot = book.slots[key] = book.fresh(account, hold.at_us)
             slot.used_us = max(slot.used_us, hold.at_us)
-            slots.append(slot)
-        return slots
+            slot.add(amount, hold.at_us // slot.bucket_us)
 
     def _bury(self, worker: str) -> None:
         book = self._book
