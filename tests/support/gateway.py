@@ -134,7 +134,7 @@ class GatewayThread:
             snapshot=snapshot,
             recorder=self.recorder,
             client=client,
-            counters=open_counters(self.config, worker="w1-test", clock=clock),
+            counters=open_counters(self.config, self._folder, worker="w1-test", clock=clock),
             clock=clock,
             loop=self.loop,
         )

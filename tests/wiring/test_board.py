@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bursar.console.fleet import Report, counters
+from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.gateway.state import Gateway
 from bursar.upstream import ClientSettings, UpstreamClient
 from bursar.wiring.board import Board, PostedFleet
-from bursar.wiring.counting import open_counters
 from support.gateway import MemoryRecorder
 from support.ledger_records import FixedClock
 from support.snapshots import provider, snapshot_of
@@ -40,7 +40,7 @@ def start(tmp_path):
             snapshot=snapshot,
             recorder=MemoryRecorder(),
             client=UpstreamClient(loop, ClientSettings()),
-            counters=open_counters(snapshot.config, worker=name, clock=FixedClock()),
+            counters=MemoryCounters(MemoryBook(lease_us=1_000_000), name),
             clock=FixedClock(),
             loop=loop,
         )

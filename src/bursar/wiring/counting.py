@@ -1,27 +1,60 @@
 """Which counters a worker uses, and the tasks that keep them: its heartbeat."""
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 from bursar.clock import US_PER_S, Clock
 from bursar.config import Config
+from bursar.counters.local import open_local
 from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.counters.protocol import Counters
-from bursar.errors import ConfigError
+from bursar.errors import ConfigError, CountersUnavailable
 
 _BEATS_A_LEASE: Final = 5
 
+_FILE: Final = "counters.sqlite"
 
-def open_counters(config: Config, *, worker: str, clock: Clock) -> Counters:
-    """The counters that the configuration asks for; raises ConfigError where they cannot keep what it promises."""
-    settings, workers = config.counters, config.server.workers
-    lease_us = int(settings.lease_s * US_PER_S)
-    if settings.store in ("auto", "memory") and workers == 1:
-        counters = MemoryCounters(MemoryBook(lease_us=lease_us), worker)
+
+def begin_counting(config: Config, data_dir: Path) -> None:
+    """Make an empty store for workers that share one; to be called before the first of them starts.
+
+    Raises ConfigError where the store cannot keep what it promises.
+    """
+    if store_of(config) == "local":
+        try:
+            open_local(data_dir / _FILE, worker="supervisor", lease_us=_lease_us(config), fresh=True).close()
+        except CountersUnavailable as problem:
+            raise ConfigError(str(problem)) from None
+
+
+def open_counters(config: Config, data_dir: Path, *, worker: str, clock: Clock) -> Counters:
+    """A worker's access to the counters that the configuration asks for; raises ConfigError."""
+    if store_of(config) == "memory":
+        counters: Counters = MemoryCounters(MemoryBook(lease_us=_lease_us(config)), worker)
     else:
-        raise ConfigError(f"counters.store = '{settings.store}' does not work with server.workers = {workers}")
+        try:
+            counters = open_local(data_dir / _FILE, worker=worker, lease_us=_lease_us(config), fresh=False)
+        except CountersUnavailable as problem:
+            raise ConfigError(str(problem)) from None
     counters.beat(at_us=clock.now_us())
     return counters
+
+
+def store_of(config: Config) -> str:
+    """The store in use; raises ConfigError for one that cannot be shared by several workers."""
+    store, workers = config.counters.store, config.server.workers
+    if store == "auto":
+        return "memory" if workers == 1 else "local"
+    if store == "memory" and workers > 1:
+        raise ConfigError(
+            f'counters.store = "memory" counts for one worker, and server.workers is {workers}; use "local" or "redis"'
+        )
+    return store
+
+
+def _lease_us(config: Config) -> int:
+    return int(config.counters.lease_s * US_PER_S)
 
 
 async def keep_beating(counters: Counters, *, lease_s: float, clock: Clock) -> None:

@@ -20,6 +20,7 @@ from bursar.wiring.banner import banner
 from bursar.wiring.board import Board
 from bursar.wiring.build import build_snapshot, needs_simulator
 from bursar.wiring.control import ControlLink
+from bursar.wiring.counting import begin_counting
 from bursar.wiring.keeper import LedgerKeeper
 from bursar.wiring.listen import Port
 from bursar.wiring.options import ServeOptions
@@ -53,6 +54,7 @@ def serve(options: ServeOptions) -> None:
         token = admin_token(options.data_dir)
         keeper = LedgerKeeper(options.data_dir, config.ledger)
         parts.callback(keeper.stop)
+        begin_counting(snapshot.config, options.data_dir)
         told = banner(snapshot, port=port.number, path=options.config_path, token=token)
         if len(port.workers) == 1:
             _serve_alone(options, snapshot, control, port=port, simulator_url=simulator_url, clock=clock, told=told)
@@ -81,6 +83,7 @@ def _serve_alone(
                 listener=port.of(1),
                 spool=spool,
                 clock=clock,
+                began_us=clock.now_us(),
                 simulator_url=simulator_url,
                 stops=(signal.SIGINT, signal.SIGTERM),
                 on_started=lambda: _say(options, told),
@@ -89,15 +92,20 @@ def _serve_alone(
 
 
 def _supervise(options: ServeOptions, *, port: Port, simulator_url: str | None, clock: Clock, told: str) -> None:
+    began_us = clock.now_us()
     with closing(Board.create(len(port.workers))) as board:
 
         def start(number: int) -> WorkerProcess:
-            return start_worker(_orders(options, number, port=port, simulator_url=simulator_url, board=board))
+            return start_worker(
+                _orders(options, number, port=port, simulator_url=simulator_url, began_us=began_us, board=board)
+            )
 
         Supervisor(port, board, clock=clock, start=start, on_ready=lambda: _say(options, told)).run()
 
 
-def _orders(options: ServeOptions, number: int, *, port: Port, simulator_url: str | None, board: Board) -> Orders:
+def _orders(
+    options: ServeOptions, number: int, *, port: Port, simulator_url: str | None, began_us: int, board: Board
+) -> Orders:
     return Orders(
         number=number,
         path=str(options.path) if options.path is not None else None,
@@ -105,6 +113,7 @@ def _orders(options: ServeOptions, number: int, *, port: Port, simulator_url: st
         data_dir=str(options.data_dir),
         overrides=options.overrides,
         simulator_url=simulator_url,
+        began_us=began_us,
         listener=port.of(number).fileno(),
         board=board.places,
     )

@@ -28,19 +28,22 @@ from bursar.console.fleet import Fleet
 from bursar.errors import ConfigError, ControlUnavailable
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.gateway.tasks import TaskGroup
-from bursar.ledger.client import AsyncLedgerClient
+from bursar.ledger.client import AsyncLedgerClient, SocketClient
 from bursar.ledger.layout import Layout
 from bursar.ledger.spool import Spool
 from bursar.upstream import UpstreamClient
 from bursar.wiring.admin import admin_token
+from bursar.wiring.alerting import Alerting
 from bursar.wiring.aws import REFRESH_S, BedrockSigner
 from bursar.wiring.board import POST_S, Board, PostedFleet
 from bursar.wiring.build import build_snapshot, client_settings
 from bursar.wiring.control import ControlLink
+from bursar.wiring.counted import Counted
 from bursar.wiring.counting import keep_beating, open_counters
 from bursar.wiring.environment import Overrides, os_environ
 from bursar.wiring.options import ServeOptions
 from bursar.wiring.reload import Reloader
+from bursar.wiring.seeding import Seeder
 from bursar.wiring.server import GatewayServer
 
 log = logging.getLogger("bursar.serve")
@@ -66,6 +69,8 @@ class Orders(Struct, frozen=True):
     data_dir: str
     overrides: Overrides
     simulator_url: str | None
+    began_us: int
+    """When the counters were empty."""
     listener: int
     """Descriptor of its socket."""
     board: dict[int, int]
@@ -81,6 +86,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     listener: socket.socket
     spool: Spool
     clock: Clock
+    began_us: int
+    """When the counters were empty."""
     simulator_url: str | None
     stops: tuple[signal.Signals, ...]
     """Signals that mean "stop"."""
@@ -106,7 +113,7 @@ async def _run(parts: Parts) -> None:
         snapshot=snapshot,
         recorder=parts.spool,
         client=client,
-        counters=open_counters(snapshot.config, worker=parts.spool.worker, clock=parts.clock),
+        counters=open_counters(snapshot.config, options.data_dir, worker=parts.spool.worker, clock=parts.clock),
         clock=parts.clock,
         loop=loop,
     )
@@ -114,7 +121,10 @@ async def _run(parts: Parts) -> None:
     posted = PostedFleet(parts.board, parts.number, gateway) if parts.board is not None else None
     app = _app(gateway, parts, posted)
     server = GatewayServer(app, gateway, stops=parts.stops, on_started=parts.on_started)
-    reloader = Reloader(options, gateway, parts.control, simulator_url=parts.simulator_url)
+    seeder = Seeder(gateway, SocketClient(options.data_dir), Counted(), began_us=parts.began_us)
+    reloader = Reloader(
+        options, gateway, parts.control, simulator_url=parts.simulator_url, prepare=seeder.prepared_from_thread(loop)
+    )
     loop.add_signal_handler(signal.SIGHUP, reloader.poke)
     if parts.supervisor_fd is not None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
@@ -124,16 +134,26 @@ async def _run(parts: Parts) -> None:
     tasks.spawn(keep_beating(gateway.counters, lease_s=lease_s, clock=parts.clock), name="beat")
     tasks.spawn(_renew_credentials(gateway), name="credentials")
     tasks.spawn(reloader.watch(), name="reload")
+    tasks.spawn(seeder.run(), name="seed")
+    alerting = _alerting(gateway, parts)
+    alerting.start(tasks, is_first=parts.number == 1)
     if posted is not None:
         tasks.spawn(_post(posted), name="post")
     try:
         await server.serve(sockets=[parts.listener])
     finally:
         await tasks.cancel()
+        await alerting.finish()
         await client.aclose()
         gateway.counters.close()
         if posted is not None:
             posted.post()
+
+
+def _alerting(gateway: Gateway, parts: Parts) -> Alerting:
+    control = parts.control
+    probes = {"counters": lambda: gateway.counters.trouble, "control state": lambda: control.keys.trouble}
+    return Alerting(gateway, control.state, AsyncLedgerClient(parts.options.data_dir), probes=probes)
 
 
 def _app(gateway: Gateway, parts: Parts, fleet: Fleet | None) -> object:
@@ -221,6 +241,7 @@ def _run_child(orders: Orders) -> None:
                 listener=listener,
                 spool=spool,
                 clock=clock,
+                began_us=orders.began_us,
                 simulator_url=orders.simulator_url,
                 stops=(signal.SIGTERM,),
                 on_started=lambda: _say_ready(sys.stdout.fileno()),
