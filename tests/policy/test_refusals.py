@@ -123,7 +123,7 @@ def test_budget_before_limit():
 )
 def test_runs(run, found, code, words):
     """A run that is stopped is told why."""
-    refusal_ = refused(decision_of(task=TASK, runs=[Run(**run)]), found)
+    refusal_ = refused(decision_of(task=TASK, runs=[Run(**run)], velocities={"": 1}), found)
 
     assert code == refusal_.code
     assert refusal_.message.startswith("Run 't' ")

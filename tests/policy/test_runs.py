@@ -91,13 +91,18 @@ def test_stages(stages, limit):
     assert (limit, 2) == (gate.account.limit, gate.limit)
 
 
-@pytest.mark.parametrize(("usual", "limit"), [(None, "0.50"), ("0.10", "0.50"), ("1", "3")])
+@pytest.mark.parametrize(("usual", "limit"), [("0.10", "0.50"), ("1", "3")])
 def test_velocity(usual, limit):
     """A run is too fast above so many times what is usual for its type, and never below the floor."""
-    velocities = {} if usual is None else {"review": parse_usd(usual)}
+    velocities = {"review": parse_usd(usual)}
     gate, amount = only(claims(velocity_factor=3.0, velocity_floor_usd="0.50", velocities=velocities))
 
     assert (1, parse_usd(limit)) == (amount, gate.limit)
+
+
+def test_velocity_without_history():
+    """Nobody can say that a run is faster than its type used to be while nothing is known of that type."""
+    assert {} == claims(velocity_factor=3.0, velocities={"other": 1})
 
 
 def test_runs_of_others():

@@ -5,7 +5,7 @@ in `docs/configuration.md` and the published JSON Schema. Secrets are written as
 resolved only by `wiring`, so a parsed `Config` never holds one.
 """
 
-from bursar.config.guardrails import Budget, Counters, FieldMatch, Limit, PeriodName, Run, Webhook
+from bursar.config.guardrails import AlertKind, Alerts, Budget, Counters, FieldMatch, Limit, PeriodName, Run, Webhook
 from bursar.config.identity import Key, KeyGrant
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.read import digest_of, json_schema, load_config, parse_config
@@ -15,6 +15,8 @@ from bursar.config.serving import DialectName, Ledger, Provider, Relay, Server
 from bursar.config.tags import TagRule, Tags
 
 __all__ = [
+    "AlertKind",
+    "Alerts",
     "Aliases",
     "Budget",
     "Config",

@@ -17,6 +17,20 @@ Percent = Annotated[int, Meta(ge=1, le=1000)]
 
 THRESHOLDS: Final = (50, 80, 100)
 
+AlertKind = Literal[
+    "budget_threshold",
+    "budget_exceeded",
+    "budget_refusing",
+    "budget_forecast",
+    "task_budget_exceeded",
+    "run_limit",
+    "run_warning",
+    "untagged_spend",
+    "unpriced_usage",
+    "store_down",
+]
+"""What alerts are about; `docs/alerts.md` explains each."""
+
 
 class Budget(Section, frozen=True):
     """What may be spent, by whom, in which period. Several budgets can apply to one request; all must have room."""
@@ -106,12 +120,20 @@ class Run(Section, frozen=True):
     """How often a run may send the very same request body before it counts as a loop."""
     velocity_factor: Positive | None = None
     """A run that spends this many times faster than runs of its type used to (95th percentile of USD in five minutes
-    over the last seven days) is running away."""
+    over the last seven days) is running away. A type without a history of an hour of such parts is not judged."""
     velocity_floor_usd: Usd = "0.50"
     """Spend in five minutes below which no run is called running away."""
     stages: tuple[Literal["warn", "downgrade", "stop"], ...] = ("warn", "downgrade", "stop")
     """What a loop or a run-away spend rate leads to, the next stage each time it exceeds another multiple of its
     limit."""
+
+
+class Alerts(Section, frozen=True):
+    """When alerts are raised that no budget or run states itself."""
+
+    tagged_percent: Annotated[int, Meta(ge=0, le=100)] = 90
+    """Share of a day's known spend that must bear every tag its rules ask for; less raises `untagged_spend`. 0 never
+    does."""
 
 
 class Webhook(Section, frozen=True):
@@ -123,7 +145,7 @@ class Webhook(Section, frozen=True):
     """HTTP or HTTPS address."""
     secret: Secret | None = None
     """Signs each body: `x-bursar-signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`."""
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[AlertKind, ...] = ()
     """Kinds of alerts to send; empty sends all."""
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import field
 
-from bursar.config.guardrails import Budget, Counters, Limit, Run, Webhook
+from bursar.config.guardrails import Alerts, Budget, Counters, Limit, Run, Webhook
 from bursar.config.identity import Key
 from bursar.config.pricing import Aliases, Price, Unpriced
 from bursar.config.section import Section
@@ -22,6 +22,7 @@ class Config(Section, frozen=True):
     budgets: tuple[Budget, ...] = ()
     limits: tuple[Limit, ...] = ()
     runs: tuple[Run, ...] = ()
+    alerts: Alerts = field(default_factory=Alerts)
     webhooks: tuple[Webhook, ...] = ()
     counters: Counters = field(default_factory=Counters)
     prices: tuple[Price, ...] = ()

@@ -366,6 +366,7 @@ class Attempt:
             # Before the row: should the process die in between, too much is counted until the next start, not too
             # little.
             self._holding.settle(counted)
+            call.gateway.noted.settled.append(plan.needs.gates)
         call.gateway.recorder.append(row)
         counts = call.gateway.counts
         counts.outcome(outcome.value)

@@ -21,6 +21,8 @@ from bursar.gateway.holding import Holding, NoRoom, hold
 from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, shrunk
 from bursar.gateway.settle import refuse
 from bursar.gateway.state import Gateway, Snapshot
+from bursar.notify.noted import ALERTING
+from bursar.policy.gates import Gate
 
 _REQUEST_ID: Final = b"x-bursar-request-id"
 
@@ -300,15 +302,17 @@ class Call:
         self.answer.close_after()
         self._refuse(self._admit(b""), Refusal(code, message))
 
-    def _refuse_planned(self, number: int, refusal: Refusal) -> None:
+    def _refuse_planned(self, number: int, refusal: Refusal, short: tuple[Gate, ...] = ()) -> None:
         """Refuse an attempt that was admitted and could not be opened."""
         self.gateway.left(self)
         if self._admission is not None:
-            self._refuse(self._admission, refusal, number)
+            self._refuse(self._admission, refusal, number, short)
 
-    def _refuse(self, admission: Admission, refusal: Refusal, number: int = 1) -> None:
+    def _refuse(self, admission: Admission, refusal: Refusal, number: int = 1, short: tuple[Gate, ...] = ()) -> None:
         self.gateway.counts.refusal(refusal.code)
         facts = admission.facts()
+        if refusal.code in ALERTING:
+            self.gateway.noted.refuse(refusal, facts, short)
         row = refuse(
             facts if number == 1 else msgspec.structs.replace(facts, attempt=number),
             status=refusal.status,

@@ -28,6 +28,8 @@ class NoRoom(Struct, frozen=True):
     refusal: Refusal
     room: int | None = None
     """Picodollars that are left, where every gate without room asks for the request to be shrunk to that."""
+    gates: tuple[Gate, ...] = ()
+    """Those without room."""
 
 
 class Holding:
@@ -96,20 +98,20 @@ def hold(
     id: str,  # noqa: A002 - the hold's own field
     at_us: int,
     then: Callable[["Holding | NoRoom"], None],
+    unseeded: frozenset[str] = frozenset(),
 ) -> None:
     """Ask for a decision's claims and go on with ``then``: at once where the store answers at once.
-    unseeded: frozenset[str] = frozenset(),
 
     ``then`` gets the holding, or what the lack of room leads to. ``unseeded`` are the stems of accounts that lack what
     was spent before.
     """
-    asked = Hold(id, at_us, decision.accounts, decision.amounts)
-    try:
     if unseeded:
         blind = blind_gate(decision, unseeded)
         if blind is not None:
             then(NoRoom(unavailable(blind, BLIND)))
             return
+    asked = Hold(id, at_us, decision.accounts, decision.amounts)
+    try:
         verdict = counters.reserve(asked)
     except CountersUnavailable as problem:
         then(_unchecked(counters, decision, asked, problem))
@@ -130,14 +132,18 @@ def hold(
     waiting.add_done_callback(arrived)
 
 
-def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict) -> "Holding | NoRoom":
-    if verdict.short:
 def blind_gate(decision: Decision, unseeded: frozenset[str]) -> Gate | None:
     """The first closed gate whose account lacks what was spent before."""
     return next((gate for gate in decision.gates if gate.is_closed and stem_of(gate.account.name) in unseeded), None)
 
 
-        return NoRoom(refusal(decision, verdict, at_us=asked.at_us), _room(decision, verdict))
+def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict) -> "Holding | NoRoom":
+    if verdict.short:
+        return NoRoom(
+            refusal(decision, verdict, at_us=asked.at_us),
+            _room(decision, verdict),
+            tuple(decision.gates[position] for position in verdict.short),
+        )
     return Holding(counters, decision, asked, verdict, "")
 
 

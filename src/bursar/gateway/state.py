@@ -6,6 +6,8 @@ flight.
 
 import asyncio
 import logging
+import threading
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Struct, field
@@ -20,6 +22,8 @@ from bursar.gateway.counts import Counts
 from bursar.gateway.headers import Heads
 from bursar.gateway.routes import RouteTable
 from bursar.gateway.seeded import Seeded
+from bursar.notify.noted import Noted
+from bursar.notify.webhook import Hook
 from bursar.policy.identity import Keyring
 from bursar.policy.rules import Rules
 from bursar.policy.tag_rules import TagRules
@@ -45,6 +49,8 @@ class Snapshot(Struct, frozen=True):
     tag_rules: TagRules = field(default_factory=TagRules)
     rules: Rules = field(default_factory=Rules)
     """Budgets, limits and rules for agent runs."""
+    hooks: tuple[Hook, ...] = ()
+    """Where alerts are sent."""
 
 
 class Recorder(Protocol):
@@ -98,13 +104,21 @@ class Gateway:
         self.heads = Heads()
         self.cooling = Cooling()
         self.seeded = Seeded()
+        self.noted: Final = Noted()
+        """What alerts are made of."""
         self.is_draining = False
         """Shutting down: new calls are refused, calls in flight may finish."""
         self.in_flight: set[InFlight] = set()
         self.connections: set[Sweepable] = set()
         """Client connections, swept for deadlines."""
         self._billed: set[str] = set()
+        self._renewing: Final = threading.Lock()
         self._idle: asyncio.Event = asyncio.Event()
+
+    def renew(self, change: Callable[[Snapshot], Snapshot]) -> None:
+        """Put what ``change`` makes of the present snapshot in its place; from any thread, one after the other."""
+        with self._renewing:
+            self.snapshot = change(self.snapshot)
 
     def bills(self, name: str) -> bool:
         """Whether usage that several answers report is counted now, for the first time as far as this worker knows."""

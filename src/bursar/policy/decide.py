@@ -92,11 +92,19 @@ def budget_account(rule: BudgetRule, whose: Whose) -> str:
     """The name of a budget's account."""
     return account_name(rule.stem, rule.budget.per, whose)
 
-    It names what is counted and over which rolling window, so that a budget that is changed to another measure or
-    window counts anew instead of reading its old account wrongly.
-    """
-    span = f"/{rule.budget.window_s:g}s" if rule.span_us else ""
-    return account_name(f"budget/{rule.name}#{rule.measure}{span}", rule.budget.per, whose)
+
+def whose_in(rule: BudgetRule, account: str) -> Whose | None:
+    """Whose account of a budget bears this name: `budget_account` turned round. ``None`` = it is none of its."""
+    stem, *named = account.split("|")
+    per = rule.budget.per
+    if stem != rule.stem or len(named) != len(per):
+        return None
+    values = []
+    for name, one in zip(per, named, strict=True):
+        if not one.startswith(f"{name}="):
+            return None
+        values.append(one.removeprefix(f"{name}=").replace("%7C", "|").replace("%25", "%"))
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _escaped(value: str) -> str:

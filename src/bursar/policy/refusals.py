@@ -7,7 +7,7 @@ from bursar.errors import Refusal
 from bursar.money import format_usd
 from bursar.policy.claims import Standing, Verdict
 from bursar.policy.decide import Decision
-from bursar.policy.gates import Gate, Measure
+from bursar.policy.gates import Gate, Measure, Stage
 
 _LONGEST_RETRY_S: Final = 3600
 """Nobody is told to come back after more than an hour: a budget's reset is named in the message instead."""
@@ -49,12 +49,18 @@ def remarks(decision: Decision, verdict: Verdict) -> tuple[str, ...]:
     said = []
     for gate, used in zip(decision.gates, verdict.used, strict=True):
         if gate.stages:
-            exceeded = min((used - 1) // gate.limit, len(gate.stages)) if gate.limit and used else 0
-            if exceeded:
-                said.append(f"{gate.stages[exceeded - 1]}: {_called(gate)} is at {quantity(used, gate.measure)}")
+            stage = stage_of(gate, used)
+            if stage is not None:
+                said.append(f"{stage}: {_called(gate)} is at {quantity(used, gate.measure)}")
         elif gate.mode != "hard" and used > gate.limit:
             said.append(f"{gate.mode}: {_called(gate)} is exceeded")
     return tuple(said)
+
+
+def stage_of(gate: Gate, used: int) -> Stage | None:
+    """What it leads to that so much of a gate with stages is used; ``None`` up to its limit, and without stages."""
+    exceeded = min((used - 1) // gate.limit, len(gate.stages)) if gate.limit and used else 0
+    return gate.stages[exceeded - 1] if exceeded else None
 
 
 def prefers_cheaper(notes: tuple[str, ...]) -> bool:

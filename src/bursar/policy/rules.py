@@ -1,5 +1,6 @@
 """Budgets, limits and agent-run rules, compiled once for each configuration and looked up for each request."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -158,6 +159,12 @@ class Rules:
         self.velocities = dict(velocities or {})
         self._gates: dict[BudgetRule | LimitRule, dict[Whose, Made]] = {}
         self._remembered = 0
+
+    def with_velocities(self, velocities: Mapping[str, int]) -> "Rules":
+        """The same rules beside newer histories of runs."""
+        renewed = copy.copy(self)
+        renewed.velocities = dict(velocities)
+        return renewed
 
     def matching(self, facts: Mapping[str, str], *, is_run: bool) -> Matched:
         """The rules for a request with these facts; a budget's envelopes are reached through its `parent`."""

@@ -90,9 +90,9 @@ def run_claims(
     if run.max_repeats is not None:
         account = f"{stem}#same/{task.fingerprint}"
         claims[_gate(task, account, "requests", run.max_repeats, stages=run.stages)] = 1
-    if run.velocity_factor is not None:
-        usual = int(velocities.get(task.type, 0) * run.velocity_factor)
-        most = max(usual, rule.velocity_floor)
+    usual = velocities.get(task.type)
+    if run.velocity_factor is not None and usual is not None:
+        most = max(int(usual * run.velocity_factor), rule.velocity_floor)
         # One picodollar: a claim of nothing would always be granted. What was really spent is added afterwards.
         claims[_gate(task, f"{stem}{SPEED}", "usd", most, span_us=VELOCITY_SPAN_US, stages=run.stages)] = 1
     return claims
