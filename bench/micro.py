@@ -22,15 +22,17 @@ import uvloop
 
 from bursar.catalog.snapshot import Match
 from bursar.clock import SystemClock
-from bursar.config import parse_config
-from bursar.dialects.base import Request
-from bursar.events import Opened, Settled
+from bursar.config import TagRule, Tags, parse_config
 from bursar.counters.memory import MemoryBook, MemoryCounters
+from bursar.dialects.base import Request
+from bursar.events import Opened, Principal, Settled
 from bursar.gateway.protocol import protocol_class
 from bursar.gateway.routes import Route
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.ledger.frames import encode
 from bursar.ledger.spool import Spool
+from bursar.policy.subject import facts_of
+from bursar.policy.tag_rules import TagRules
 from bursar.policy.tags import tag
 from bursar.price import cost
 from bursar.upstream import Exchange, UpstreamRequest
@@ -127,7 +129,7 @@ def gateway_parts() -> Iterator[tuple[Snapshot, Spool]]:
 
 def parts_of(snapshot: Snapshot, spool: Spool) -> Iterator[tuple[str, Work]]:
     """Every step of a call that can be run alone."""
-    catalog, keyring, rules = snapshot.catalog, snapshot.keyring, snapshot.config.tags
+    catalog, keyring = snapshot.catalog, snapshot.keyring
     route = snapshot.routes.route("POST", PATH)
     dialect, endpoint = route.target.dialect, route.endpoint
     found = catalog.resolve("openai", MODEL, at_us=AT_US)
@@ -140,7 +142,8 @@ def parts_of(snapshot: Snapshot, spool: Spool) -> Iterator[tuple[str, Work]]:
     yield "cost function (3 meters)", lambda: cost(USAGE, card)
     yield "catalog.resolve", lambda: catalog.resolve("openai", MODEL, at_us=AT_US, credential="openai")
     yield "keyring.identify", lambda: keyring.identify(KEY.encode())
-    yield "tag (3 headers)", lambda: tag(principal, defaults=(), body=(), headers=TAG_HEADERS, rules=rules)
+    yield "tag (3 headers)", lambda: tag(principal, defaults=(), body=(), headers=TAG_HEADERS)
+    yield "tag rules (3 of 1,000 match)", tag_checker()
     yield "dialect.read (4.5 KB)", lambda: dialect.read(endpoint, "application/json", body)
     yield "read a 1 KB answer", lambda: read_answer(route, request, answer)
     yield "stream chunk through the tap", chunk_feeder(route, asks_usage=True)
@@ -149,6 +152,30 @@ def parts_of(snapshot: Snapshot, spool: Spool) -> Iterator[tuple[str, Work]]:
     yield "frame a settled record", lambda: encode(settled)
     yield "spool.append (opened)", lambda: spool.append(opened)
     yield "spool.append (settled)", lambda: spool.append(settled)
+
+
+def tag_checker() -> Work:
+    """Asks which of three tags a request lacks, where a thousand teams have a rule each."""
+    everybody = Tags(required=("feature", "environment"), patterns={"feature": "[a-z]+(-[a-z0-9]+)*"})
+    teams = (TagRule(match={"team": f"t{number}"}, required=("user",)) for number in range(1000))
+    rules = TagRules(everybody, [TagRule(match={"environment": "prod*"}, required=("use_case",)), *teams])
+    tags = (("environment", "production"), ("feature", "search-answers"), ("use_case", "help"), ("user", "u-1"))
+
+    def check() -> object:
+        facts = facts_of(
+            Principal(team="t7", key="bench"),
+            tags,
+            provider="openai",
+            model=MODEL,
+            dialect="openai",
+            operation="chat.completions",
+            task_type=None,
+        )
+        return rules.lacking(facts)
+
+    if check() is not None:
+        raise ValueError("the bench's request lacks a tag")
+    return check
 
 
 def read_answer(route: Route, request: Request, answer: bytes) -> object:

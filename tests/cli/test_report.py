@@ -95,3 +95,18 @@ def test_wrong_usage(spent, arguments, message):
 
     assert (2, "") == (result.code, result.out)
     assert message in result.err
+
+
+def test_untagged(bursar):
+    """What lacks required tags is told under the table, and who and what can be asked for."""
+    lacking = facts(2, tags=(("untagged", "feature"),))
+    bursar.record([settled(1), settled(about=lacking)])
+    table = bursar("report", "--by", "team")
+    rows = bursar("report", "--by", "untagged", "--format", "json").json()
+
+    assert (
+        "Requests without a required tag: 1; they cost $0.000000001. See what they lack with --by untagged."
+    ) in table.err
+    assert {None: (0, "0.00"), "feature": (1, "0.000000001")} == {
+        row["untagged"]: (row["untagged_requests"], row["untagged_cost_usd"]) for row in rows
+    }

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bursar.cli.main import run
-from bursar.ledger.plain import attempt, measures, report_rows
+from bursar.ledger.plain import attempt, coverage, measures, report_rows
 from bursar.ledger.questions import NewestQuestion, ReportQuestion, SummaryQuestion
 from bursar.wiring.main import SystemServices
 from support.console import CONFIG, HOSTILE, OLD_CARD, RunningConsole
@@ -165,6 +165,7 @@ def test_summary(console):
 
     assert answer["week"] == measures(expected.week)
     assert answer["newest"] == [attempt(row) for row in expected.newest]
+    assert answer["coverage"] == coverage(expected.week)
     assert [row["team"] for row in answer["by_team"]] == [row.group[0] for row in expected.by_team]
     assert answer["by_day"][-1]["requests"] == expected.by_day[-1].measures.requests
 

@@ -90,6 +90,19 @@ def test_overview_figures(console):
     assert 'href="/requests?team=ops"' in page.text
 
 
+def test_overview_coverage(console):
+    """The share of the spend that is fully tagged, and how many requests lack a tag."""
+    console.put(console.settled(81, about=console.facts(81, team="ops", tags=(("untagged", "feature"),))))
+    coverage = console.get("/api/v1/summary").json["coverage"]
+    page = console.get("/").text
+
+    assert coverage["untagged_requests"] >= 1
+    points = round(coverage["tagged_cost_percent"] * 100)
+    assert f"Fully tagged {points // 100}.{points % 100 // 10}% " in words(page)
+    assert f"{coverage['untagged_requests']} request" in words(page)
+    assert f'title="${coverage["untagged_cost_usd"]}"' in page
+
+
 def test_overview_shows_a_week(console):
     """The chart has seven days, today last."""
     page = console.get("/").text

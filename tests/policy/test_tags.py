@@ -106,6 +106,15 @@ def test_flood_does_not_push_out_defaults(source):
     assert ("production", MAX_TAGS) == (tags["environment"], len(tags))
 
 
+@pytest.mark.parametrize("source", ["body", "headers"])
+def test_flood_does_not_freeze_defaults(source):
+    """However many tags there are, one that has a default is overridden as ever."""
+    flood = [("environment", "dev"), *((f"t{number}", "x") for number in range(MAX_TAGS - 1))]
+    tags = dict(tagged(defaults=[("environment", "production"), ("user", "u")], **{source: flood}).tags)
+
+    assert ("dev", "u", MAX_TAGS) == (tags["environment"], tags["user"], len(tags))
+
+
 def test_body_does_not_push_out_headers():
     """Headers have room before the body's metadata."""
     flood = [(f"t{number}", "x") for number in range(MAX_TAGS)]

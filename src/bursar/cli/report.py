@@ -97,5 +97,10 @@ def _print_report(answer: Report, rows: list[dict[str, Any]]) -> None:
         )
     if sums.estimated_requests:
         notice(f"Estimated attempts, whose provider's usage did not arrive: {sums.estimated_requests:,}.")
+    if sums.untagged_requests:
+        notice(
+            f"Requests without a required tag: {sums.untagged_requests:,}; they cost "
+            f"${format_usd(sums.untagged_cost)}. See what they lack with --by untagged."
+        )
     if answer.lacks_before_us is not None:
         notice(f"Detailed rows before {format_us(answer.lacks_before_us)} were dropped by retention.")

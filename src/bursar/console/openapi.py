@@ -20,6 +20,7 @@ _COUNT: Final[Schema] = {"type": "integer"}
 _DIMENSION: Final[Schema] = {"type": ["string", "integer", "boolean", "null"]}
 _TEXT: Final[Schema] = {"type": "string"}
 _MAYBE_TEXT: Final[Schema] = {"type": ["string", "null"]}
+_MAYBE_NUMBER: Final[Schema] = {"type": ["number", "null"]}
 _MAYBE_COUNT: Final[Schema] = {"type": ["integer", "null"]}
 
 _COUNTS_OF_ATTEMPT: Final = frozenset({"attempt", "input_tokens", "cached_input_tokens", "output_tokens"})
@@ -133,8 +134,15 @@ def _schemas() -> dict[str, Any]:
         "Summary": _object(
             _fields(("today", "week"), _ref("Measures"))
             | _fields(("by_day", "by_team", "by_feature", "by_model"), _array("Group"))
-            | {"newest": _array("Attempt")}
+            | {"coverage": _ref("Coverage"), "newest": _array("Attempt")}
         ),
+        "Coverage": {
+            **_object(
+                _fields(("tagged_cost_percent", "tagged_requests_percent"), _MAYBE_NUMBER)
+                | {"untagged_cost_usd": _USD, "untagged_requests": _COUNT}
+            ),
+            "description": "How much of the last seven days carries every tag that its rules ask for.",
+        },
         "CostLine": _object(
             _fields(("meter", "unit"), _TEXT) | {"quantity": _COUNT, "unit_price_usd": _TEXT, "cost_usd": _USD}
         ),
@@ -207,7 +215,7 @@ def _attempt_explained() -> dict[str, Any]:
             _MAYBE_TEXT,
         )
         | _fields(("cost_usd", "list_cost_usd", "provider_cost_usd", "bound_usd"), _USD)
-        | _fields(("sent_ms", "first_byte_ms", "last_byte_ms", "total_ms"), {"type": ["number", "null"]})
+        | _fields(("sent_ms", "first_byte_ms", "last_byte_ms", "total_ms"), _MAYBE_NUMBER)
         | {
             "http_status": _MAYBE_COUNT,
             "usage": {"type": "object", "additionalProperties": _COUNT},

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from bursar.console.charts import DayChart, day_chart
 from bursar.console.figures import basis_points, percent, share
+from bursar.ledger.coverage import coverage_of
 from bursar.ledger.plain import Plain, attempt
 from bursar.ledger.questions import AttemptRow, Measures, ReportRow, Summary
 
@@ -50,6 +51,8 @@ class Overview(Struct, frozen=True):
     week: Measures
     unpriced_share: str
     """Of the week's attempts."""
+    tagged_share: str
+    """Of the week's known cost, or of its requests where none has a cost; a dash where there are none."""
     chart: DayChart
     tables: tuple[GroupTable, ...]
     newest: tuple[Listed, ...]
@@ -69,6 +72,7 @@ def overview_of(summary: Summary, *, now_us: int) -> Overview:
         today=summary.today,
         week=week,
         unpriced_share=share(week.unpriced_requests, week.attempts),
+        tagged_share=_tagged_share(week),
         chart=day_chart(summary.by_day, now_us=now_us),
         tables=tuple(_table(dimension, rows, spent=spent) for dimension, rows in groups),
         newest=listed(summary.newest),
@@ -83,6 +87,13 @@ def listed(rows: Sequence[AttemptRow]) -> tuple[Listed, ...]:
 def requests_link(*filters: tuple[str, str]) -> str:
     """The list of the requests that pass these filters."""
     return f"{REQUESTS}?{urlencode(filters)}" if filters else REQUESTS
+
+
+def _tagged_share(week: Measures) -> str:
+    coverage = coverage_of(week)
+    points = coverage.requests_points if coverage.cost_points is None else coverage.cost_points
+    # Rounded down: what lacks a tag never reads as 100 %.
+    return "–" if points is None else f"{points // 100}.{points % 100 // 10}%"
 
 
 def _table(dimension: str, rows: Sequence[ReportRow], *, spent: int) -> GroupTable:

@@ -18,7 +18,7 @@ from bursar.usage import (
     Meter,
 )
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised whenever a table or a measure below changes: an index of another version is rebuilt from the segments."""
 
 ROLLUP_DIMENSIONS: Final = (
@@ -28,6 +28,9 @@ ROLLUP_DIMENSIONS: Final = (
     "key",
     "feature",
     "environment",
+    "traffic",
+    "workload",
+    "untagged",
     "provider",
     "requested_model",
     "model",
@@ -41,6 +44,8 @@ ROLLUP_DIMENSIONS: Final = (
 )
 """What hourly sums are kept by. Names that callers choose without bound (user, customer, free tags) stay out: the sums
 would become as many as the rows."""
+
+_LACKING: Final = "untagged is not null and outcome <> 'refused'"
 
 _FAILED: Final = "('error', 'timeout', 'reset', 'cut', 'interrupted')"
 
@@ -57,11 +62,6 @@ def _count(condition: str) -> str:
     return f"sum(weight) filter (where {condition})"
 
 
-MEASURES: Final[dict[str, str]] = {
-    "requests": _count("attempt = 1"),
-    "attempts": "sum(weight)",
-    "errors": _count(f"outcome in {_FAILED}"),
-    "refused_requests": _count("outcome = 'refused'"),
 _IS_CHARGED: Final = "outcome not in ('refused', 'interrupted')"
 """What counts against budgets; what an interrupted attempt held was returned when its worker's lease ended."""
 
@@ -73,13 +73,20 @@ _CHARGED_TOKENS: Final = (
 )
 """`gateway.holding.used_by` in SQL: tokens that are unknown count as their bound."""
 
+MEASURES: Final[dict[str, str]] = {
+    "requests": _count("attempt = 1"),
+    "attempts": "sum(weight)",
+    "errors": _count(f"outcome in {_FAILED}"),
+    "refused_requests": _count("outcome = 'refused'"),
     "unpriced_requests": _count("price_status = 'unpriced'"),
     "interrupted_requests": _count("outcome = 'interrupted'"),
     "estimated_requests": _count("usage_status = 'estimated'"),
     "inconsistent_requests": _count("usage_status = 'inconsistent'"),
+    "untagged_requests": _count(f"attempt = 1 and {_LACKING}"),
     "costed": _count("cost_pico is not null and price_status <> 'not_billed'"),
     "cost": "sum(cost_pico)",
     "list_cost": "sum(coalesce(list_cost_pico, cost_pico))",
+    "untagged_cost": f"sum(cost_pico) filter (where {_LACKING})",
     "provider_cost": "sum(provider_cost_pico)",
     "interrupted_bound": "sum(bound_pico) filter (where outcome = 'interrupted')",
     "input_tokens": _tokens(INPUT_TOKEN_METERS),
@@ -88,6 +95,9 @@ _CHARGED_TOKENS: Final = (
     "output_tokens": _tokens(OUTPUT_TOKEN_METERS),
     "reasoning_tokens": _tokens(frozenset({int(Meter.OUTPUT_REASONING)})),
     "searches": _tokens(frozenset({int(Meter.SEARCHES)})),
+    "charge": f"sum(coalesce(cost_pico, bound_pico, 0)::hugeint) filter (where {_IS_CHARGED})",
+    "charged_tokens": f"sum({_CHARGED_TOKENS}) filter (where {_IS_CHARGED})",
+    "charged_attempts": _count(_IS_CHARGED),
 }
 """Each measure as a sum over rows."""
 
@@ -100,9 +110,6 @@ INTERNAL: Final = frozenset({"costed", *CHARGES})
 ROW_SUMS: Final = ", ".join(f"coalesce({sql}, 0)::hugeint as {name}" for name, sql in MEASURES.items())
 """Sums over rows; always whole, and wide: 64 bits hold only $9.2 million in picodollars."""
 
-    "charge": f"sum(coalesce(cost_pico, bound_pico, 0)::hugeint) filter (where {_IS_CHARGED})",
-    "charged_tokens": f"sum({_CHARGED_TOKENS}) filter (where {_IS_CHARGED})",
-    "charged_attempts": _count(_IS_CHARGED),
 ROLLUP_SUMS: Final = ", ".join(f"sum({name})::hugeint as {name}" for name in MEASURES)
 """The same sums over hourly sums."""
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from bursar.clock import format_us
 from bursar.events import UsageStatus
+from bursar.ledger.coverage import coverage_of
 from bursar.ledger.questions import AttemptRow, Measures, Report, Value
 from bursar.money import format_usd
 from bursar.usage import CACHE_READ_METERS, INPUT_TOKEN_METERS, OUTPUT_TOKEN_METERS, Meter
@@ -30,6 +31,8 @@ MEASURE_FIELDS: Final = (
     "interrupted_bound_usd",
     "estimated_requests",
     "inconsistent_requests",
+    "untagged_requests",
+    "untagged_cost_usd",
     "list_cost_usd",
     "provider_cost_usd",
 )
@@ -98,9 +101,24 @@ def attempt(row: AttemptRow) -> Plain:
     }
 
 
+def coverage(sums: Measures) -> dict[str, float | int | str | None]:
+    """How much of a group is fully tagged, in percent; ``None`` where there is nothing to have a share of."""
+    covered = coverage_of(sums)
+    return {
+        "tagged_cost_percent": _percent(covered.cost_points),
+        "tagged_requests_percent": _percent(covered.requests_points),
+        "untagged_cost_usd": format_usd(covered.untagged_cost),
+        "untagged_requests": covered.untagged_requests,
+    }
+
+
 def usd(pico: int | None) -> str | None:
     """An amount as exact decimal text; unknown stays unknown."""
     return None if pico is None else format_usd(pico)
+
+
+def _percent(points: int | None) -> float | None:
+    return None if points is None else points / 100
 
 
 def _tokens(row: AttemptRow, meters: frozenset[str]) -> int | None:

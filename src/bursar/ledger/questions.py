@@ -77,10 +77,14 @@ class Measures(Struct, frozen=True, kw_only=True):
     """Attempts whose usage was counted on the wire because the provider's own figures did not arrive."""
     inconsistent_requests: int = 0
     """Attempts whose provider contradicted itself about usage."""
+    untagged_requests: int = 0
+    """Calls that were sent without a tag that their rules ask for."""
     cost: int | None = 0
     """Sum of the known costs; ``None`` when there is something to bill and none of it has a known cost."""
     list_cost: int | None = 0
     """The same at list price."""
+    untagged_cost: int = 0
+    """The known cost of attempts that lack such a tag."""
     provider_cost: int = 0
     """What providers themselves said they charged, where they said so."""
     interrupted_bound: int = 0
@@ -279,10 +283,6 @@ class CandidatesPage(Struct, frozen=True):
     rows: tuple[AttemptRow, ...]
 
 
-class HealthQuestion(Question["Health"], frozen=True, kw_only=True, tag="health"):
-    """The state of the ledger itself."""
-
-
 class ChargesQuestion(Question["Charges"], frozen=True, kw_only=True, tag="charges"):
     """What attempts count against budgets, by groups.
 
@@ -327,6 +327,10 @@ class Charges(Struct, frozen=True):
     """Written by workers that have ended and not yet loaded: above 0, charges may be missing."""
     lacks_before_us: int | None = None
     """As in `Report`."""
+
+
+class HealthQuestion(Question["Health"], frozen=True, kw_only=True, tag="health"):
+    """The state of the ledger itself."""
 
 
 class StoreHealth(Struct, frozen=True):
@@ -377,9 +381,9 @@ ANSWERS: Final[Mapping[type[Question[Any]], type[Struct]]] = {
     NewestQuestion: Newest,
     SummaryQuestion: Summary,
     CandidatesQuestion: CandidatesPage,
+    ChargesQuestion: Charges,
     HealthQuestion: Health,
 }
 """The type of each question's answer, for decoding."""
 
-    ChargesQuestion: Charges,
 Answer = Report | Explanation | Newest | Summary | CandidatesPage | Charges | Health

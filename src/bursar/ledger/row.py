@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from bursar.events import Corrected, Opened, Outcome, Part, PriceStatus, Settled, Timings, UsageStatus
 from bursar.price import CostLine
 
-PROMOTED_TAGS: Final = ("feature", "environment", "user", "customer", "use_case", "untagged")
+PROMOTED_TAGS: Final = ("feature", "environment", "user", "customer", "use_case", "traffic", "workload", "untagged")
 """Tags with a column of their own, because most companies report by them; any other lives in ``tags``."""
 
 TAG_COLUMNS: Final = frozenset(PROMOTED_TAGS) | {"organisation", "team", "project", "key"}
@@ -56,6 +56,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     user: str | None
     customer: str | None
     use_case: str | None
+    traffic: str | None
+    workload: str | None
     untagged: str | None
     tags: tuple[tuple[str, str], ...]
     task: str | None
@@ -80,10 +82,10 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     provider_cost_pico: int | None
     bound_pico: int | None
     """The most the attempt could cost."""
-    card: str | None
-    catalog: str
     bound_tokens: int | None
     """The most tokens it could use; ``None`` also in rows from before it was kept."""
+    card: str | None
+    catalog: str
     price_list: str | None
     """The catalog provider it is charged by; ``None`` in rows from before it was kept, and where nothing was sent."""
     conditions: tuple[tuple[str, str], ...]
@@ -148,6 +150,8 @@ def settled_row(settled: Settled, *, recorded_us: int | None = None) -> Row:
         user=tags.get("user"),
         customer=tags.get("customer"),
         use_case=tags.get("use_case"),
+        traffic=tags.get("traffic"),
+        workload=tags.get("workload"),
         untagged=tags.get("untagged"),
         tags=tuple(pair for pair in facts.tags if pair[0] not in TAG_COLUMNS),
         task=facts.task,
@@ -170,11 +174,11 @@ def settled_row(settled: Settled, *, recorded_us: int | None = None) -> Row:
         list_cost_pico=settled.list_cost,
         provider_cost_pico=settled.provider_cost,
         bound_pico=facts.bound,
+        bound_tokens=facts.bound_tokens,
         card=settled.card,
         catalog=facts.catalog,
         price_list=settled.price_list,
         conditions=settled.conditions,
-        bound_tokens=facts.bound_tokens,
         parts=_ENCODE.encode(settled.parts) if settled.parts else b"",
         config=facts.config,
         lines=encode_lines(settled.lines),
@@ -258,11 +262,11 @@ def _reversal(present: Row, restated: Row) -> Row:
         list_cost_pico=_negated(present.list_cost_pico),
         provider_cost_pico=_negated(present.provider_cost_pico),
         bound_pico=_negated(present.bound_pico),
+        bound_tokens=_negated(present.bound_tokens),
         conditions=(),
         parts=b"",
         lines=b"",
         decisions=(),
-        bound_tokens=_negated(present.bound_tokens),
         raw_usage=None,
         sent_us=None,
         first_byte_us=None,

@@ -104,16 +104,15 @@ def tag(
         defaults, body, headers = (renamed(source, aliases) for source in (defaults, body, headers))
     merged = dict(fallbacks)
     merged.update(defaults)
-    given = dict(headers)
-    for name, value in body:
-        given.setdefault(name, value)
-    for name, value in given.items():
-        if len(merged) < MAX_TAGS or name in merged:
-            merged[name] = value
+    if len(merged) + len(body) + len(headers) <= MAX_TAGS:
+        merged.update(body)
+        merged.update(headers)
+    else:
+        _crowd(merged, body, headers)
     merged.pop(UNTAGGED, None)
-    unfit = _without_unfit(merged)
+    unfit = () if BUILT_IN.keys().isdisjoint(merged) else _without_unfit(merged)
     principal = _with_tags(principal, merged)
-    return Tagged(principal=principal, tags=tuple(sorted(merged.items())), unfit=unfit)
+    return Tagged(principal, tuple(sorted(merged.items())), unfit)
 
 
 def renamed(pairs: Pairs, aliases: Mapping[str, str]) -> Pairs:
@@ -128,6 +127,16 @@ def renamed(pairs: Pairs, aliases: Mapping[str, str]) -> Pairs:
 def marked(tags: Pairs, lacking: Iterable[str]) -> Pairs:
     """Tags with the names of those that are lacking."""
     return tuple(sorted([*tags, (UNTAGGED, ",".join(lacking))]))
+
+
+def _crowd(merged: dict[str, str], body: Pairs, headers: Pairs) -> None:
+    """Let in as many as there is room for; a name that is in already may change its value."""
+    given = dict(headers)
+    for name, value in body:
+        given.setdefault(name, value)
+    for name, value in given.items():
+        if len(merged) < MAX_TAGS or name in merged:
+            merged[name] = value
 
 
 def _word(value: str) -> str:
