@@ -28,6 +28,7 @@ from bursar.dialects.fields import (
     whole,
 )
 from bursar.dialects.output_cap import Place, with_cap
+from bursar.dialects.payloads import Event
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -52,6 +53,7 @@ class _Message(Struct):
 
 class _Event(Struct):
     type: Any = None
+    index: Any = None
     message: Raw = Raw()
     delta: Raw = Raw()
     usage: Raw = Raw()
@@ -125,6 +127,7 @@ class MessageReader:
         "_free_refusals",
         "_id",
         "_model",
+        "_open_block",
         "_request",
         "_stop_reason",
         "_text_bytes",
@@ -143,6 +146,8 @@ class MessageReader:
         self._text_bytes = 0
         self._final = False
         self._ended = False
+        self._open_block: int | None = None
+        """The content block that has started and not stopped."""
 
     def payload(self, data: bytes) -> None:
         """Take the data of one server-sent event."""
@@ -155,6 +160,10 @@ class MessageReader:
         match event.type:
             case "message_start":
                 self._start(decoded(_MESSAGE, event.message))
+            case "content_block_start":
+                self._open_block = event.index
+            case "content_block_stop":
+                self._open_block = None
             case "message_delta":
                 self._stop_reason = text(fields(event.delta).get("stop_reason")) or self._stop_reason
                 self._final = self._update(event.usage) or self._final
@@ -162,6 +171,20 @@ class MessageReader:
                 self._ended = True
             case "error":
                 self._error = text(fields(event.error).get("type")) or "error"
+
+    def closing(self) -> list[Event]:
+        """The open block's end, the end of the message for want of tokens, and the stop; the output is an estimate."""
+        if self._ended or self._error or self._id is None:
+            return []
+        events: list[dict[str, Any]] = []
+        if self._open_block is not None:
+            events.append({"type": "content_block_stop", "index": self._open_block})
+        if not self._final:
+            usage = {**self._usage, "output_tokens": max(tokens_of(self._text_bytes), 1)}
+            delta = {"stop_reason": "max_tokens", "stop_sequence": None}
+            events.append({"type": "message_delta", "delta": delta, "usage": usage})
+        events.append({"type": "message_stop"})
+        return [Event(msgspec.json.encode(event), event["type"]) for event in events]
 
     def body(self, data: bytes, *, complete: bool) -> None:
         """Take an unstreamed message. Of one that broke off, every byte is counted as text: its end cannot be read."""

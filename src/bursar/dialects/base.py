@@ -99,6 +99,16 @@ class Tap(Protocol):
         """The body has ended (or broke off): return bytes still held back."""
         ...
 
+    def stop(self) -> bytes | None:
+        """End a stream that is not read to its end, because its budget is used up: the bytes with which this format
+        says that the answer reached its output cap, so that official clients end as after any such answer.
+
+        Empty where the format has no such end. ``None`` while what was forwarded ends inside an event: `feed` then
+        returns no more than the rest of that event, after which it is time to ask again. Once there is an end, nothing
+        is to be fed or flushed any more.
+        """
+        ...
+
     def finish(self, *, complete: bool) -> Reading:
         """What the answer said; ``complete`` tells whether the HTTP body reached its end. Never raises: what cannot be
         understood is a Reading with status MISSING or INCONSISTENT and a note.

@@ -9,8 +9,9 @@ from msgspec import Raw, Struct
 from bursar.dialects.base import Reading, Request
 from bursar.dialects.bedrock_usage import Measure, measure
 from bursar.dialects.estimate import text_bytes, tokens_of
-from bursar.dialects.eventstream import Message, MessageParser
+from bursar.dialects.eventstream import Message, MessageParser, encode_event
 from bursar.dialects.fields import decoded, document, fields, json_text, mapping, text, utf8_length
+from bursar.dialects.payloads import Event
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -39,8 +40,9 @@ class _Delta(Struct, rename="camel"):
     reasoning_content: _Reasoning | None = None
 
 
-class _DeltaEvent(Struct):
+class _DeltaEvent(Struct, rename="camel"):
     delta: _Delta
+    content_block_index: int | None = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -50,7 +52,7 @@ _DELTA: Final = msgspec.json.Decoder(_DeltaEvent)
 class ConverseReader:
     """Collects what one answer says."""
 
-    __slots__ = ("_answer", "_ended", "_error", "_id", "_request", "_text_bytes")
+    __slots__ = ("_answer", "_ended", "_error", "_id", "_open_block", "_request", "_stopped", "_text_bytes")
 
     def __init__(self, request: Request, *, response_id: str | None) -> None:
         self._request = request
@@ -59,6 +61,9 @@ class ConverseReader:
         self._error: str | None = None
         self._text_bytes = 0
         self._ended = False
+        self._stopped = False
+        self._open_block: int | None = None
+        """The content block that has deltas and has not stopped."""
 
     def message(self, message: Message) -> None:
         """Take one message of an event stream."""
@@ -69,9 +74,26 @@ class ConverseReader:
             event = decoded(_DELTA, message.payload)
             if event is not None:
                 self._text_bytes += _spoken(event.delta)
+                self._open_block = event.content_block_index
+        elif kind.name == "contentBlockStart":
+            index = fields(message.payload).get("contentBlockIndex")
+            self._open_block = index if type(index) is int else None
+        elif kind.name == "contentBlockStop":
+            self._open_block = None
+        elif kind.name == "messageStop":
+            self._stopped = True
         elif kind.name == "metadata":
             self._answer = decoded(_ANSWER, message.payload) or self._answer
             self._ended = True
+
+    def closing(self) -> list[Event]:
+        """The open block's end and the end of the message; what it used is left unsaid, since it is not known."""
+        if self._stopped or self._ended or self._error:
+            return []
+        events = [Event(b'{"stopReason":"max_tokens"}', "messageStop")]
+        if self._open_block is not None:
+            events.insert(0, Event(b'{"contentBlockIndex":%d}' % self._open_block, "contentBlockStop"))
+        return events
 
     def whole(self, data: bytes, *, complete: bool) -> None:
         """Take an unstreamed answer. Of one that broke off, every byte is counted as text: its end cannot be read."""
@@ -107,6 +129,8 @@ class ConverseReader:
 class ConverseStream:
     """Reads an answer from an event stream."""
 
+    event_ends = b""
+
     __slots__ = ("_parser", "_reader")
 
     def __init__(self, reader: ConverseReader) -> None:
@@ -116,6 +140,11 @@ class ConverseStream:
     def read(self, data: bytes) -> None:
         for message in self._parser.feed(data):
             self._reader.message(message)
+
+    def closing(self) -> bytes | None:
+        if self._parser.unfinished:
+            return None
+        return b"".join(encode_event(event.kind, event.payload) for event in self._reader.closing())
 
     def reading(self, *, complete: bool) -> Reading:
         return self._reader.reading(complete=complete and not self._parser.unfinished, problem=self._parser.problem)

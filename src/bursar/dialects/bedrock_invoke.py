@@ -17,7 +17,7 @@ from bursar.dialects.anthropic_messages import MessageReader
 from bursar.dialects.base import Reading, Request
 from bursar.dialects.bedrock_converse import latency, settle
 from bursar.dialects.bedrock_usage import measure
-from bursar.dialects.eventstream import Message, MessageParser
+from bursar.dialects.eventstream import Message, MessageParser, encode_event
 from bursar.dialects.fields import count, decoded, document, encoded, mapping, objects, utf8_length
 from bursar.events import UsageStatus
 from bursar.usage import EMPTY, Meter, Usage, usage_of
@@ -59,6 +59,8 @@ def read_invocation(body: bytes, *, complete: bool, request: Request, headers: M
 class InvocationStream:
     """Reads an InvokeModelWithResponseStream answer: events whose payload wraps the family's own chunks."""
 
+    event_ends = b""
+
     __slots__ = (
         "_claude",
         "_ended",
@@ -85,6 +87,13 @@ class InvocationStream:
     def read(self, data: bytes) -> None:
         for message in self._parser.feed(data):
             self._take(message)
+
+    def closing(self) -> bytes | None:
+        """Claude's last events in Bedrock's wrapping; other families' streams just end."""
+        if self._parser.unfinished:
+            return None
+        events = self._claude.closing() if self._claude is not None else []
+        return b"".join(encode_event("chunk", msgspec.json.encode({"bytes": event.payload})) for event in events)
 
     def reading(self, *, complete: bool) -> Reading:
         complete = complete and self._ended and not self._parser.unfinished

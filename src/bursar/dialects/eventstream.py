@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 _PRELUDE: Final = Layout(">III")
+_LENGTHS: Final = Layout(">II")
 _CHECKSUM: Final = Layout(">I")
 _LENGTH: Final = Layout(">H")
 _OVERHEAD: Final = _PRELUDE.size + _CHECKSUM.size
@@ -91,6 +92,21 @@ class MessageParser:
             if len(self._kinds) < _MOST_KINDS:
                 self._kinds[block] = known
         return known
+
+
+def encode_event(kind: str, payload: bytes) -> bytes:
+    """One event with a JSON payload."""
+    headers = b"".join(
+        bytes([len(name)]) + name + bytes([_STRING]) + _LENGTH.pack(len(value)) + value
+        for name, value in (
+            (b":event-type", kind.encode()),
+            (b":content-type", b"application/json"),
+            (b":message-type", b"event"),
+        )
+    )
+    lengths = _LENGTHS.pack(_OVERHEAD + len(headers) + len(payload), len(headers))
+    message = lengths + _CHECKSUM.pack(crc32(lengths)) + headers + payload
+    return message + _CHECKSUM.pack(crc32(message))
 
 
 def _out_of_bounds(total: int, headers: int) -> str | None:

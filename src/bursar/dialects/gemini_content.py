@@ -16,6 +16,7 @@ from bursar.dialects.estimate import text_bytes, tokens_of
 from bursar.dialects.fields import decoded, document, fields, json_text, mapping, objects, text
 from bursar.dialects.gemini_parts import PER_PROMPT
 from bursar.dialects.gemini_usage import Measure, measure
+from bursar.dialects.payloads import Event
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -30,6 +31,7 @@ class _Chunk(Struct, rename="camel"):
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_OF_THE_ANSWER: Final = ("usageMetadata", "modelVersion", "responseId", "createTime")
 
 
 class ContentReader:
@@ -73,6 +75,17 @@ class ContentReader:
             self._ended = True
         if b'"groundingMetadata"' in data:
             self._ground(data)
+
+    def closing(self) -> list[Event]:
+        """A chunk that finishes every candidate, as the latest one that counts tokens names the answer."""
+        if self._ended or self._error:
+            return []
+        chunk = {name: value for name, value in fields(self._latest).items() if name in _OF_THE_ANSWER}
+        candidates = [
+            {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "MAX_TOKENS", "index": index}
+            for index in range(self._request.reach.answers)
+        ]
+        return [Event(msgspec.json.encode({"candidates": candidates, **chunk}))]
 
     def whole(self, data: bytes, *, complete: bool) -> None:
         """Take an unstreamed answer. Of one that broke off, every byte is counted as text: its end cannot be read."""

@@ -9,6 +9,7 @@ Memory is bounded as in `sse`: of an oversized object only head and tail are kep
 import re
 from typing import Final
 
+from bursar.dialects.payloads import Event
 from bursar.dialects.sse import MAX_EVENT_BYTES, WINDOW_BYTES
 
 _TO_BRACE: Final = re.compile(rb'[^"{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}]*+)*+', re.DOTALL)
@@ -20,7 +21,9 @@ _QUOTE: Final = ord('"')
 class ArrayParser:
     """Cuts a byte stream into the outermost JSON objects in it, whatever stands between them."""
 
-    __slots__ = ("_at", "_depth", "_in_string", "_rest", "_start")
+    event_ends = b"}"
+
+    __slots__ = ("_at", "_depth", "_edge", "_in_string", "_rest", "_start")
 
     def __init__(self) -> None:
         self._rest = b""
@@ -30,9 +33,12 @@ class ArrayParser:
         """Where the open object begins; of no meaning at depth 0."""
         self._depth = 0
         self._in_string = False
+        self._edge = b""
+        """The last byte so far that is no white space."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The objects that these bytes complete."""
+        self._edge = data.rstrip()[-1:] or self._edge
         rest = self._rest + data
         found: list[bytes] = []
         while self._scan(rest):
@@ -54,6 +60,15 @@ class ArrayParser:
         """What an unfinished object left: nothing that can be read."""
         self._rest = b""
         return []
+
+    def ending(self, events: list[Event]) -> bytes | None:
+        """The events as the array's last members; ``None`` inside a member."""
+        if self._depth:
+            return None
+        if self._edge == b"]":
+            return b""
+        opening = {b"": b"[", b"}": b",\n" if events else b""}.get(self._edge, b"")
+        return opening + b",\n".join(event.payload for event in events) + b"\n]"
 
     def _scan(self, rest: bytes) -> bool:
         """Move to the next quote or brace that counts; False when the bytes seen so far hold none."""

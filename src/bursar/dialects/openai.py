@@ -246,5 +246,8 @@ class _UnreadTap:
     def flush(self) -> bytes:
         return b""
 
+    def stop(self) -> bytes | None:
+        return b""
+
     def finish(self, *, complete: bool) -> Reading:
         return characters(self._request, complete=complete)

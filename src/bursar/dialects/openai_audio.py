@@ -17,6 +17,7 @@ from bursar.dialects.flavours import Flavour
 from bursar.dialects.multipart import read_form
 from bursar.dialects.openai_answer import Answer, error_type
 from bursar.dialects.openai_usage import Plain, milliseconds
+from bursar.dialects.payloads import Event
 from bursar.dialects.reach import Reach
 from bursar.events import UsageStatus
 from bursar.usage import Meter, usage_of
@@ -98,6 +99,10 @@ class TranscriptStream:
             self._reading = _by_duration(self._answer, event.usage)
             self._answer.saw_usage(event.usage)
 
+    def closing(self) -> list[Event]:
+        """A stream of media has no end but its last event, which only the provider can send."""
+        return []
+
     def reading(self, *, complete: bool) -> Reading:
         return self._reading or _unheard(self._answer, complete=complete)
 
@@ -140,6 +145,10 @@ class SpeechStream:
         elif event.type == "speech.audio.done":
             self._answer.ended = True
             self._answer.saw_usage(event.usage)
+
+    def closing(self) -> list[Event]:
+        """A stream of media has no end but its last event, which only the provider can send."""
+        return []
 
     def reading(self, *, complete: bool) -> Reading:
         if not self._answer.has_usage:

@@ -18,7 +18,9 @@ from bursar.dialects.flavours import Flavour
 from bursar.dialects.groq_compound import executed_usage, model_shares, note_executed
 from bursar.dialects.include_usage import CHANGE, with_include_usage
 from bursar.dialects.openai_answer import Answer, spoken
+from bursar.dialects.openai_ending import DONE, LENGTH, last_chunks
 from bursar.dialects.openai_parts import Autonomy, Message, chat_reach
+from bursar.dialects.payloads import Event
 from bursar.usage import Meter, usage_of
 
 
@@ -113,6 +115,7 @@ class _Said(Struct):
 
 
 class _Choice(Struct):
+    index: int = 0
     delta: _Said | None = None
     finish_reason: str | None = None
 
@@ -155,7 +158,6 @@ _LOOSE: Final = msgspec.json.Decoder(_Loose)
 _WHOLE: Final = msgspec.json.Decoder(_Whole)
 _NULL_BYTES: Final = len(_NULL)
 """With ``include_usage`` every chunk but the last says ``"usage":null``; no usage object is as short."""
-_DONE: Final = b"[DONE]"
 _EXECUTED: Final = b'"executed_tools"'
 _MISTYPED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -163,16 +165,20 @@ _MISTYPED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class ChatStream:
     """Reads the chunks of a streamed chat completion."""
 
-    __slots__ = ("_answer", "_executed")
+    __slots__ = ("_answer", "_executed", "_finished", "_last")
 
     def __init__(self, request: Request, flavour: Flavour) -> None:
         self._answer = Answer(request, flavour)
+        self._finished: set[int] = set()
+        self._last = b""
         self._executed: dict[object, str] = {}
 
     def payload(self, data: bytes) -> None:
-        if data == _DONE:
+        if data == DONE:
             self._answer.ended = True
+            self._last = data
             return
+        self._last = data
         try:
             chunk = _CHUNK.decode(data)
         except _MISTYPED:
@@ -183,6 +189,7 @@ class ChatStream:
         for choice in chunk.choices or ():
             if choice.finish_reason is not None:
                 answer.ended = True
+                self._finished.add(choice.index)
             delta = choice.delta
             if delta is not None:
                 answer.spoken_bytes += _said(delta)
@@ -190,6 +197,13 @@ class ChatStream:
                     note_executed(self._executed, delta.executed_tools)
         if len(chunk.usage) > _NULL_BYTES or chunk.x_groq or chunk.error:
             self._account(chunk)
+
+    def closing(self) -> list[Event]:
+        open_choices = sorted(set(range(self._answer.request.reach.answers)) - self._finished)
+        choices: list[dict[str, Any]] = [
+            {"index": index, "delta": {}, "logprobs": None, "finish_reason": LENGTH} for index in open_choices
+        ]
+        return last_chunks(self._last, choices, model=self._answer.request.model)
 
     def reading(self, *, complete: bool) -> Reading:
         self._answer.extra = executed_usage(self._executed)

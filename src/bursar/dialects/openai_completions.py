@@ -14,6 +14,8 @@ from bursar.dialects.fields import decoded, document, objects, required, text, u
 from bursar.dialects.flavours import Flavour
 from bursar.dialects.include_usage import CHANGE, with_include_usage
 from bursar.dialects.openai_answer import Answer
+from bursar.dialects.openai_ending import DONE, LENGTH, last_chunks
+from bursar.dialects.payloads import Event
 from bursar.dialects.reach import Reach
 
 
@@ -40,7 +42,6 @@ class _Chunk(Struct):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
-_DONE: Final = b"[DONE]"
 
 
 def read_completion(body: bytes, flavour: Flavour) -> Request:
@@ -78,18 +79,29 @@ def _prompts(prompt: Raw) -> int:
 class CompletionStream:
     """Reads the chunks of a streamed completion."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_finished", "_last")
 
     def __init__(self, request: Request, flavour: Flavour) -> None:
         self._answer = Answer(request, flavour)
+        self._finished: set[object] = set()
+        self._last = b""
 
     def payload(self, data: bytes) -> None:
-        if data == _DONE:
+        self._last = data
+        if data == DONE:
             self._answer.ended = True
             return
         chunk = decoded(_CHUNK, data)
         if chunk is not None:
             _take(self._answer, chunk)
+            self._finished.update(
+                choice.get("index") for choice in objects(chunk.choices) if choice.get("finish_reason") is not None
+            )
+
+    def closing(self) -> list[Event]:
+        open_choices = [index for index in range(self._answer.request.reach.answers) if index not in self._finished]
+        choices = [{"index": index, "text": "", "logprobs": None, "finish_reason": LENGTH} for index in open_choices]
+        return last_chunks(self._last, choices, model=self._answer.request.model)
 
     def reading(self, *, complete: bool) -> Reading:
         return self._answer.reading(complete=complete)

@@ -17,6 +17,7 @@ from bursar.dialects.multipart import read_form
 from bursar.dialects.openai_answer import Answer, error_type
 from bursar.dialects.openai_parts import survey_image_url
 from bursar.dialects.openai_usage import Plain, settle
+from bursar.dialects.payloads import Event
 from bursar.dialects.reach import Reach, Survey
 from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
@@ -127,6 +128,10 @@ class ImageStream:
             self._completed += 1
             self._answer.ended = True
             self._answer.add_usage(event.usage)
+
+    def closing(self) -> list[Event]:
+        """A stream of media has no end but its last event, which only the provider can send."""
+        return []
 
     def reading(self, *, complete: bool) -> Reading:
         return _counted(self._answer, self._completed, complete=complete)

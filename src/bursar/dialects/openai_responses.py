@@ -25,6 +25,7 @@ from bursar.dialects.flavours import Flavour
 from bursar.dialects.openai_answer import Answer, error_type, spoken
 from bursar.dialects.openai_items import Reaching, response_reach
 from bursar.dialects.openai_usage import Plain, settle
+from bursar.dialects.payloads import Event
 from bursar.events import Part, UsageStatus
 from bursar.usage import Meter, usage_of
 
@@ -34,6 +35,9 @@ ALREADY_BILLED: Final = "retrieved: the request that created this response was b
 
 _UNDECIDED: Final = "auto"
 """The tier of a response that has not been served yet; its final event names the true one."""
+
+_INCOMPLETE: Final = "response.incomplete"
+_OUT_OF_TOKENS: Final = {"reason": "max_output_tokens"}
 
 _TERMINAL: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
@@ -64,6 +68,7 @@ class _Response(Struct):
 
 class _Event(Struct):
     type: Any = None
+    sequence_number: Any = None
     delta: Any = None
     item: Raw = Raw()
     response: Raw = Raw()
@@ -94,13 +99,16 @@ def read_responses(body: bytes, flavour: Flavour) -> Request:
 class ResponseReader:
     """Collects one response, from its events or from its body."""
 
-    __slots__ = ("_answer", "_background", "_fees", "_retrieved", "_status")
+    __slots__ = ("_answer", "_background", "_fees", "_latest", "_retrieved", "_sequence", "_status")
 
     def __init__(self, request: Request, flavour: Flavour, *, retrieved: bool = False) -> None:
         self._answer = Answer(request, flavour)
         self._retrieved = retrieved
         self._background = False
         self._status: str | None = None
+        self._latest = Raw()
+        """The response as an event described it last."""
+        self._sequence = -1
         self._fees = _Fees()
 
     def payload(self, data: bytes) -> None:
@@ -110,7 +118,10 @@ class ResponseReader:
             return
         if isinstance(event.delta, str):
             self._answer.spoken_bytes += spoken(event.delta)
+        if type(event.sequence_number) is int:
+            self._sequence = event.sequence_number
         if event.response:
+            self._latest = event.response
             response = decoded(_RESPONSE, event.response)
             if response is not None:
                 self._take(response)
@@ -129,6 +140,13 @@ class ResponseReader:
         self._answer.ended = self._answer.ended or response.object == "response.compaction"
         if not self._answer.has_usage:
             self._answer.spoken_bytes = text_bytes(document(response.output))
+
+    def closing(self) -> list[Event]:
+        if self._status in _TERMINAL:
+            return []
+        response = {**fields(self._latest), "status": "incomplete", "incomplete_details": _OUT_OF_TOKENS}
+        event = {"type": _INCOMPLETE, "sequence_number": self._sequence + 1, "response": response}
+        return [Event(msgspec.json.encode(event), _INCOMPLETE)]
 
     def reading(self, *, complete: bool) -> Reading:
         answer = self._answer

@@ -14,7 +14,7 @@ from msgspec import Struct
 from bursar.dialects.base import Reading
 from bursar.dialects.fields import decoded
 from bursar.dialects.payloads import PayloadReader, PayloadStream
-from bursar.dialects.sse import SseParser, block_end, data_of
+from bursar.dialects.sse import SseParser, block_end, data_of, framed
 from bursar.dialects.taps import StreamTap
 
 _MARK: Final = b'_tokens"'
@@ -28,10 +28,12 @@ _LONGEST_HELD: Final = 64 * 1024
 class WithholdingTap:
     """Forwards a stream without its usage chunk."""
 
-    __slots__ = ("_between", "_copy", "_finish", "_held", "_passing", "_scanned")
+    __slots__ = ("_between", "_copy", "_finish", "_held", "_passing", "_reader", "_scanned", "_tap")
 
     def __init__(self, reader: PayloadReader) -> None:
         tap = StreamTap(PayloadStream(SseParser(), reader))
+        self._reader = reader
+        self._tap = tap
         self._copy = tap.feed
         self._finish = tap.finish
         self._held = bytearray()
@@ -52,6 +54,11 @@ class WithholdingTap:
         rest = bytes(self._held)
         self._held.clear()
         return b"" if is_usage_chunk(rest) else rest
+
+    def stop(self) -> bytes | None:
+        """An unfinished event that is still held is dropped: the client has seen nothing of it."""
+        self._tap.stop()
+        return None if self._passing else framed(self._reader.closing())
 
     def finish(self, *, complete: bool) -> Reading:
         return self._finish(complete=complete)

@@ -11,6 +11,8 @@ whose bulk is one long string (an image, a sound) is then still valid JSON with 
 import re
 from typing import Final
 
+from bursar.dialects.payloads import Event
+
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 WINDOW_BYTES: Final = 64 * 1024
 """How much of the head and of the tail of an oversized event or body is kept."""
@@ -43,8 +45,18 @@ def data_of(block: bytes) -> bytes | None:
     return b"\n".join(lines) if lines else None
 
 
+def framed(events: list[Event]) -> bytes:
+    """Events in the framing of server-sent events."""
+    return b"".join(
+        (b"event: %s\n" % event.kind.encode() if event.kind else b"") + b"data: %s\n\n" % event.payload
+        for event in events
+    )
+
+
 class SseParser:
     """Turns the chunks of one stream into event payloads, in order."""
+
+    event_ends = b"\r\n"
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -74,6 +86,10 @@ class SseParser:
         block = bytes(self._rest)
         self._rest.clear()
         return _payloads([block]) if block else []
+
+    def ending(self, events: list[Event]) -> bytes | None:
+        """The events as the last of the stream; ``None`` inside an event."""
+        return None if self._rest else framed(events)
 
     def _without_bom(self, data: bytes) -> bytes:
         data = bytes(self._rest) + data

@@ -34,8 +34,15 @@ class BodyReader(Protocol):
 class StreamReader(Protocol):
     """Understands one streamed answer."""
 
+    event_ends: bytes
+    """Bytes that an event can end with; empty when any byte may be its last."""
+
     def read(self, data: bytes) -> None:
         """Take the next bytes, cut anywhere. Never raises."""
+        ...
+
+    def closing(self) -> bytes | None:
+        """What ends the stream at this point as if by its output cap; ``None`` inside an event."""
         ...
 
     def reading(self, *, complete: bool) -> Reading:
@@ -46,14 +53,18 @@ class StreamReader(Protocol):
 class StreamTap:
     """Hands a stream to its reader in batches."""
 
-    __slots__ = ("_held", "_reader", "_size")
+    __slots__ = ("_ending", "_held", "_is_stopping", "_reader", "_size")
 
     def __init__(self, reader: StreamReader) -> None:
         self._reader = reader
         self._held: list[bytes] = []
         self._size = 0
+        self._is_stopping = False
+        self._ending: bytes | None = None
 
     def feed(self, data: bytes) -> bytes:
+        if self._is_stopping:
+            return self._to_end_of_event(data)
         self._held.append(data)
         self._size += len(data)
         if self._size >= BATCH_BYTES:
@@ -63,9 +74,29 @@ class StreamTap:
     def flush(self) -> bytes:
         return b""
 
+    def stop(self) -> bytes | None:
+        self._drain()
+        self._is_stopping = True
+        if self._ending is None:
+            self._ending = self._reader.closing()
+        return self._ending
+
     def finish(self, *, complete: bool) -> Reading:
         self._drain()
         return self._reader.reading(complete=complete)
+
+    def _to_end_of_event(self, data: bytes) -> bytes:
+        """The rest of the event that was cut, read piece by piece; nothing after it."""
+        start = 0
+        ends = self._reader.event_ends
+        for at, byte in enumerate(data, start=1):
+            if self._ending is not None:
+                break
+            if not ends or byte in ends or at == len(data):
+                self._reader.read(data[start:at])
+                start = at
+                self._ending = self._reader.closing()
+        return data[:start]
 
     def _drain(self) -> None:
         batch = b"".join(self._held)
@@ -94,6 +125,9 @@ class BodyTap:
         return data
 
     def flush(self) -> bytes:
+        return b""
+
+    def stop(self) -> bytes | None:
         return b""
 
     def finish(self, *, complete: bool) -> Reading:

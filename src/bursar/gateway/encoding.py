@@ -38,6 +38,10 @@ class DecodingTap:
         self._inner.flush()
         return b""
 
+    def stop(self) -> bytes | None:
+        """An encoded stream just ends: nothing can be added to it that would decode."""
+        return b""
+
     def finish(self, *, complete: bool) -> Reading:
         """The inner reading; incomplete when the encoding was broken."""
         return self._inner.finish(complete=complete and not self._is_broken)
