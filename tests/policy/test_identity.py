@@ -100,8 +100,10 @@ def test_expiry_ends_an_overlap_early():
 
 def test_previous_key_needs_an_end():
     """A replaced key that never ends is not a rotation."""
-    with pytest.raises(ValueError, match="'a': previous_key needs previous_until"):
-        build_keyring([(Key(name="a", key="env:A", previous_key="env:B"), b"x", b"y")])
+    for until, named in ((None, "previous_key needs previous_until"), ("soon", "'soon' is no date")):
+        key = Key(name="a", key="env:A", previous_key="env:B", previous_until=until)
+        with pytest.raises(ValueError, match=f"'a': {named}"):
+            build_keyring([(key, b"x", b"y")])
 
 
 @pytest.mark.parametrize(

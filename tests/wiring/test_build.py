@@ -73,15 +73,41 @@ def test_digest_follows_the_configuration(tmp_path):
         ),
         ('[[keys]]\nname = "k"\nkey = "env:NONE"\n', r"\[\[keys\]\] 'k': environment variable NONE is not set"),
         (KEY + KEY.replace('"k"', '"l"'), "the same"),
+        (f'{KEY}previous_key = "env:NONE"\n', r"\[\[keys\]\] 'k' previous_key: environment variable NONE is not set"),
+        (f'{KEY}networks = ["home"]\n', r"\[\[keys\]\] 'k': 'home' is not a network"),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]\n', "server.trusted_proxies: '10.0.0.1/8' is not a network"),
         ('[server]\nhost = "0.0.0.0"\n', "there are no .*keys.*anybody who reaches it could spend"),
         ('[[prices]]\nprovider = "acme"\nmodel = "small"\n', r"\[\[prices\]\] entry 1"),
     ],
-    ids=["secret", "address", "region", "scheme", "half a credential", "key", "same key twice", "open", "price"],
+    ids=[
+        "secret",
+        "address",
+        "region",
+        "scheme",
+        "half a credential",
+        "key",
+        "same key twice",
+        "previous key",
+        "networks",
+        "proxies",
+        "open",
+        "price",
+    ],
 )
 def test_unusable(tmp_path, text, message):
     """What cannot be used is named, and nothing starts with a part of it."""
     with pytest.raises(ConfigError, match=message):
         snapshot_of(text, tmp_path, environ={"K": "value"})
+
+
+def test_rotated_in_the_file(tmp_path):
+    """A key of the file and the one before it lead to the same principal, each with its own end."""
+    text = f'{KEY}previous_key = "env:OLD"\nprevious_until = "2030-01-01"\n'
+    keyring = snapshot_of(text, tmp_path, environ={"K": "new", "OLD": "old"}).keyring
+    new, old = keyring.identify(b"new"), keyring.identify(b"old")
+
+    assert new.principal == old.principal
+    assert (None, True) == (new.ends_us, old.ends_us is not None)
 
 
 def test_open_on_loopback(tmp_path):

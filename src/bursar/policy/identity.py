@@ -158,19 +158,23 @@ def build_keyring(
     """
     by_hash: dict[bytes, Identity] = {}
     for key, secret, previous in keys:
-        _add(by_hash, secret, _configured(key, secret_ends_us=None))
+        _add(by_hash, secret, _configured(key, is_previous=False))
         if previous is not None:
-            if key.previous_until is None:
-                raise ValueError(f"[[keys]] '{key.name}': previous_key needs previous_until")
-            _add(by_hash, previous, _configured(key, secret_ends_us=parse_instant(key.previous_until)))
+            _add(by_hash, previous, _configured(key, is_previous=True))
     return Keyring(by_hash=by_hash, store=store, trusted_proxies=trusted_proxies)
 
 
-def _configured(key: Key, *, secret_ends_us: int | None) -> Identity:
+def _configured(key: Key, *, is_previous: bool) -> Identity:
     try:
-        return identity_of(key, secret_ends_us=secret_ends_us)
+        return identity_of(key, secret_ends_us=_overlap_end_us(key) if is_previous else None)
     except ValueError as wrong:
         raise ValueError(f"[[keys]] '{key.name}': {wrong}") from None
+
+
+def _overlap_end_us(key: Key) -> int:
+    if key.previous_until is None:
+        raise ValueError("previous_key needs previous_until")
+    return parse_instant(key.previous_until)
 
 
 def _add(by_hash: dict[bytes, Identity], secret: bytes, identity: Identity) -> None:
