@@ -321,3 +321,40 @@ def test_store_is_down(gateway_for, provider, more, status):
     else:
         assert ("budget_unavailable", "1") == (error_of(got)["code"], got.headers["retry-after"])
 
+
+def test_stop(gateway_for):
+    """A budget that stops lets a stream begin, and ends it as its output cap would where its hold is used up."""
+    words = {"id": "c", "model": "gpt-4o-mini", "choices": [{"index": 0, "delta": {"content": "word " * 8}}]}
+    turn = threading.Semaphore()
+
+    def script(connection, _request):
+        stream_head(connection)
+        while turn.acquire(timeout=20):
+            try:
+                send_chunk(connection, b"data: " + json.dumps(words).encode() + b"\n\n")
+            except OSError:
+                return
+
+    body = chat(max_tokens=16_000, stream=True, stream_options={"include_usage": True})
+    got = b""
+    with (
+        ScriptedProvider(script) as provider,
+        gateway_for(provider, top=budget("0.001", more='when_short = "stop"')) as gateway,
+        RawClient(gateway.port) as client,
+    ):
+        client.request("/v1/chat/completions", body, **AUTH)
+        head = client.head()
+        while chunk := client.chunk():
+            got += chunk
+            turn.release()
+        row = gateway.recorder.wait(1)[0]
+        turn.release()
+        turn.release()
+
+    events = [one.removeprefix(b"data: ") for one in got.strip().split(b"\n\n")]
+    assert (200, b"") == (head.status, chunk)
+    assert b"[DONE]" == events[-1]
+    assert "length" == json.loads(events[-2])["choices"][0]["finish_reason"]
+    assert (Outcome.CUT, "estimated") == (row.outcome, row.usage_status.value)
+    assert parse_usd("0.0008") < row.cost <= parse_usd("0.001")
+    assert body == provider.received[0].body

@@ -92,8 +92,9 @@ def test_every_setting_is_told():
     """Each key of each table is there, with its docstring."""
     page, docs = settings(), attribute_docs()
 
-    for name, kind, _ in sections():
-        section = page.partition(f"[{name}]")[2].partition("\n### ")[0]
+    for name, kind, is_array in sections():
+        title = f"[[{name}]]" if is_array else f"[{name}]"
+        section = page.partition(f"### `{title}`")[2].partition("\n### ")[0]
         for field in msgspec.structs.fields(kind):
             assert f"| `{field.encode_name}` |" in section
             assert docs[kind.__name__, field.name].replace("|", "\\|") in section

@@ -18,6 +18,7 @@ from bursar.gateway.holding import Holding
 from bursar.gateway.pipeline import Plan
 from bursar.gateway.settle import NOTHING, Ending, bill_once, settle
 from bursar.gateway.state import Gateway, Snapshot
+from bursar.gateway.stopping import Stopper
 from bursar.money import format_usd
 from bursar.upstream import Exchange, Failure, FailureKind
 
@@ -103,6 +104,7 @@ class Attempt:
         "_response_bytes",
         "_sent_us",
         "_status",
+        "_stopper",
         "_tap",
         "facts",
         "number",
@@ -132,6 +134,7 @@ class Attempt:
         self._drain_until_us: int | None = None
         self._drain_bytes = 0
         self._paused_since_us: int | None = None
+        self._stopper: Stopper | None = None
         self._notes: tuple[str, ...] = () if holding is None else holding.notes
 
     def open(self) -> None:
@@ -178,6 +181,10 @@ class Attempt:
         ):
             self._buffer = []
         else:
+            if plan.stop_at is not None and status < _FIRST_ERROR:
+                catalog = self._call.snapshot.catalog
+                self._stopper = Stopper(self.facts, plan.stop_at, target=plan.target, catalog=catalog)
+                length = None
             self._begin(None if plan.request.strip_usage or self._comments_cost else length)
 
     def on_body(self, data: bytes) -> None:
@@ -190,6 +197,8 @@ class Attempt:
         if self._buffer is None and self._has_client:
             if out:
                 self._answer.send(out)
+            if self._stopper is not None:
+                self._look(self._stopper, tap, len(data))
         elif self._buffer is not None:
             self._hold(out)
         else:
@@ -277,6 +286,22 @@ class Attempt:
             if now_us - self._paused_since_us > limit_us:
                 self._notes += ("the client stopped reading; it was disconnected",)
                 self._call.drop_client()
+
+    def _look(self, stopper: Stopper, tap: Tap, size: int) -> None:
+        """Stop the stream if its hold is used up: end it as by its output cap, and settle what was seen."""
+        ending = stopper.ending(tap, size)
+        if ending is None:
+            return
+        if self._exchange is not None:
+            self._exchange.cancel()
+        self._notes += ("the stream was stopped where its hold in a budget ended; its usage is an estimate",)
+        self._settle(tap.finish(complete=False), Outcome.CUT, error=None)
+        if ending:
+            self._answer.send(ending)
+            self._answer.end()
+        else:
+            self._answer.abort()
+        self._call.finished()
 
     def _heed(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Let the provider rest if it asks for that."""

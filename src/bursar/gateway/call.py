@@ -18,7 +18,7 @@ from bursar.gateway.answer import Answer
 from bursar.gateway.attempt import Attempt
 from bursar.gateway.headers import RequestHead
 from bursar.gateway.holding import Holding, NoRoom, hold
-from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, shrunk
+from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, fitted
 from bursar.gateway.settle import refuse
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.notify.noted import ALERTING
@@ -28,8 +28,8 @@ _REQUEST_ID: Final = b"x-bursar-request-id"
 
 log = logging.getLogger("bursar.gateway")
 
-MOST_SHRINKS: Final = 3
-"""How often a request's output cap is lowered before it is refused: others may take the room in between."""
+MOST_FITS: Final = 3
+"""How often a request is fitted into what is left before it is refused: others may take the room in between."""
 
 STALE_RETRIES: Final = 2
 """How often a call may start over because a pooled connection turned out to be dead."""
@@ -44,9 +44,9 @@ class Call:
         "_body",
         "_body_bytes",
         "_deadline_us",
+        "_fits",
         "_on_answered",
         "_plan",
-        "_shrinks",
         "admitted_us",
         "answer",
         "at_us",
@@ -91,7 +91,7 @@ class Call:
         self._deadline_us = self.admitted_us + int(self.snapshot.config.server.body_timeout_s * 1_000_000)
         self._admission: Admission | None = None
         self._plan: Plan | None = None
-        self._shrinks = 0
+        self._fits = 0
         self._attempt: Attempt | None = None
         self._on_answered: Callable[[], None] = _nothing
 
@@ -242,20 +242,20 @@ class Call:
         elif isinstance(answer, Holding):
             self._open(plan, number, answer)
         else:
-            smaller = self._shrunk(plan, answer)
+            smaller = self._fitted(plan, answer)
             if smaller is None:
                 self._refuse_planned(number, answer.refusal, answer.gates)
             else:
                 self._plan = smaller
                 self._reserve(smaller, number)
 
-    def _shrunk(self, plan: Plan, short: NoRoom) -> Plan | None:
+    def _fitted(self, plan: Plan, short: NoRoom) -> Plan | None:
         """The plan for an answer that the budgets have room for, where they ask for that; ``None`` to refuse."""
-        if short.room is None or self._admission is None or self._shrinks == MOST_SHRINKS:
+        if short.room is None or self._admission is None or self._fits == MOST_FITS:
             return None
-        self._shrinks += 1
+        self._fits += 1
         try:
-            return shrunk(self._admission, plan, short.room)
+            return fitted(self._admission, plan, short.room, short.way)
         except Refusal:
             # A smaller request that is refused for another reason is no way out: the first reason stands.
             return None

@@ -14,7 +14,7 @@ from bursar.events import Settled
 from bursar.money import Pico
 from bursar.policy.claims import Hold, Verdict
 from bursar.policy.decide import Decision
-from bursar.policy.gates import Gate
+from bursar.policy.gates import Gate, WhenShort
 from bursar.policy.refusals import refusal, remarks, unavailable
 from bursar.policy.stems import stem_of
 from bursar.usage import tokens_of
@@ -27,7 +27,9 @@ class NoRoom(Struct, frozen=True):
 
     refusal: Refusal
     room: int | None = None
-    """Picodollars that are left, where every gate without room asks for the request to be shrunk to that."""
+    """Picodollars that are left, where every gate without room asks for the request to be fitted into that."""
+    way: WhenShort = "refuse"
+    """How they ask for it."""
     gates: tuple[Gate, ...] = ()
     """Those without room."""
 
@@ -141,7 +143,7 @@ def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict)
     if verdict.short:
         return NoRoom(
             refusal(decision, verdict, at_us=asked.at_us),
-            _room(decision, verdict),
+            *_room(decision, verdict),
             tuple(decision.gates[position] for position in verdict.short),
         )
     return Holding(counters, decision, asked, verdict, "")
@@ -154,15 +156,20 @@ def _unchecked(counters: Counters, decision: Decision, asked: Hold, problem: Cou
     return Holding(counters, decision, asked, None, f"admitted unchecked: {problem}")
 
 
-def _room(decision: Decision, verdict: Verdict) -> int | None:
+def _room(decision: Decision, verdict: Verdict) -> tuple[int | None, WhenShort]:
+    """What is left in the tightest of the budgets without room, and the way out on which they all agree."""
     least: int | None = None
+    ways: set[WhenShort] = set()
     for position in verdict.short:
         gate, standing = decision.gates[position], verdict.standings[position]
-        if gate.kind != "budget" or gate.measure != "usd" or gate.when_short != "shrink":
-            return None
+        if gate.kind != "budget" or gate.measure != "usd":
+            return None, "refuse"
+        ways.add(gate.when_short)
         left = gate.limit - standing.spent - standing.held
         least = left if least is None else min(least, left)
-    return least if least is not None and least > 0 else None
+    if least is None or least <= 0 or len(ways) > 1:
+        return None, "refuse"
+    return least, ways.pop()
 
 
 def _charge(row: Settled) -> int:

@@ -23,6 +23,7 @@ from bursar.gateway.tagging import lacking_of, tags_of
 from bursar.gateway.targets import Target, outgoing_headers, outgoing_query
 from bursar.money import Pico
 from bursar.policy.decide import NOTHING_TO_HOLD, Decision
+from bursar.policy.gates import WhenShort
 from bursar.policy.identity import Identity
 from bursar.policy.network import caller_address
 from bursar.policy.scope import Scope
@@ -60,6 +61,8 @@ class Plan(Struct, frozen=True):
     """What must be held before it is sent."""
     output_cap: int | None = None
     """The most output tokens of each answer, where a rule lowered it."""
+    stop_at: int | None = None
+    """Picodollars at which its stream is to be stopped."""
 
     @property
     def target(self) -> Target:
@@ -154,6 +157,35 @@ def admit(admission: Admission) -> Plan:
     if not snapshot.keyring.is_open:
         admission.virtual_key = presented
     return _planned(admission, route, request)
+
+
+def fitted(admission: Admission, plan: Plan, room: int, way: WhenShort) -> Plan | None:
+    """The same request made to cost at most ``room`` picodollars; ``None`` where that is not possible or not wanted."""
+    match way:
+        case "shrink":
+            return shrunk(admission, plan, room)
+        case "stop":
+            return stoppable(admission, plan, room)
+        case "refuse":
+            return None
+
+
+def stoppable(admission: Admission, plan: Plan, room: int) -> Plan | None:
+    """The same stream, to be stopped when it has cost ``room``; ``None`` where its input alone costs more."""
+    exposure = admission.exposure
+    if exposure is None or not plan.request.stream or not exposure.affordable_cap(room):
+        return None
+    needs = plan.needs
+    amounts = [
+        min(amount, room) if gate.measure == "usd" else amount
+        for gate, amount in zip(needs.gates, needs.amounts, strict=True)
+    ]
+    return msgspec.structs.replace(
+        plan,
+        needs=msgspec.structs.replace(needs, amounts=tuple(amounts)),
+        facts=msgspec.structs.replace(plan.facts, bound=Pico(room)),
+        stop_at=room,
+    )
 
 
 def shrunk(admission: Admission, plan: Plan, room: int) -> Plan | None:

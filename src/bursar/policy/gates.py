@@ -9,6 +9,9 @@ from bursar.policy.claims import Account
 Measure = Literal["usd", "tokens", "requests", "concurrency"]
 """What an account counts: picodollars, tokens, requests, or requests in flight."""
 
+WhenShort = Literal["refuse", "shrink", "stop"]
+"""What becomes of a request that a hard budget has no room for."""
+
 Stage = Literal["warn", "downgrade", "stop"]
 
 
@@ -25,7 +28,7 @@ class Gate(Struct, frozen=True, eq=False):
     mode: Literal["hard", "soft", "downgrade"] = "hard"
     is_closed: bool = False
     """Whether requests are refused while the counters cannot be reached."""
-    when_short: Literal["refuse", "shrink", "stop"] = "refuse"
+    when_short: WhenShort = "refuse"
     subject: str = ""
     """Whose account it is, such as ``user=ann``; empty for one that all share."""
     resets: str = ""
