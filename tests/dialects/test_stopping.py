@@ -47,6 +47,20 @@ def test_recorded_streams(folder, size):
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_looking_changes_nothing(folder):
+    """A stream that is looked at after every piece is forwarded and read as one that is not."""
+    for exchange in streams(folder):
+        body = exchange.recording.response_body
+        alone, looked_at = tap_of(exchange), tap_of(exchange)
+        sent = b""
+        for start in range(0, len(body), 509):
+            sent += looked_at.feed(body[start : start + 509])
+            looked_at.seen()
+
+        assert run(alone, [body]) == (sent + looked_at.flush(), looked_at.finish(complete=True)), exchange.name
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
 def test_finished_streams(folder):
     """A stream that has ended by itself gets no second ending."""
     for exchange in streams(folder):

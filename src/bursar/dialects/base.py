@@ -99,6 +99,10 @@ class Tap(Protocol):
         """The body has ended (or broke off): return bytes still held back."""
         ...
 
+    def seen(self) -> Reading:
+        """What the answer has said so far, as an answer that broke off here; the stream may go on afterwards."""
+        ...
+
     def stop(self) -> bytes | None:
         """End a stream that is not read to its end, because its budget is used up: the bytes with which this format
         says that the answer reached its output cap, so that official clients end as after any such answer.

@@ -141,6 +141,9 @@ class ConverseStream:
         for message in self._parser.feed(data):
             self._reader.message(message)
 
+    def seen(self) -> Reading:
+        return self.reading(complete=False)
+
     def closing(self) -> bytes | None:
         if self._parser.unfinished:
             return None

@@ -88,6 +88,9 @@ class InvocationStream:
         for message in self._parser.feed(data):
             self._take(message)
 
+    def seen(self) -> Reading:
+        return self.reading(complete=False)
+
     def closing(self) -> bytes | None:
         """Claude's last events in Bedrock's wrapping; other families' streams just end."""
         if self._parser.unfinished:

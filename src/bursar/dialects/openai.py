@@ -246,6 +246,9 @@ class _UnreadTap:
     def flush(self) -> bytes:
         return b""
 
+    def seen(self) -> Reading:
+        return characters(self._request, complete=False)
+
     def stop(self) -> bytes | None:
         return b""
 

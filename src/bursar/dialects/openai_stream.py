@@ -55,6 +55,9 @@ class WithholdingTap:
         self._held.clear()
         return b"" if is_usage_chunk(rest) else rest
 
+    def seen(self) -> Reading:
+        return self._tap.seen()
+
     def stop(self) -> bytes | None:
         """An unfinished event that is still held is dropped: the client has seen nothing of it."""
         self._tap.stop()

@@ -62,6 +62,9 @@ class PayloadStream:
         for payload in self._parser.feed(data):
             take(payload)
 
+    def seen(self) -> Reading:
+        return self._reader.reading(complete=False)
+
     def closing(self) -> bytes | None:
         return self._parser.ending(self._reader.closing())
 

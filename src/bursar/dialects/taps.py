@@ -41,6 +41,10 @@ class StreamReader(Protocol):
         """Take the next bytes, cut anywhere. Never raises."""
         ...
 
+    def seen(self) -> Reading:
+        """What the stream has said so far; it may go on afterwards. Never raises."""
+        ...
+
     def closing(self) -> bytes | None:
         """What ends the stream at this point as if by its output cap; ``None`` inside an event."""
         ...
@@ -73,6 +77,10 @@ class StreamTap:
 
     def flush(self) -> bytes:
         return b""
+
+    def seen(self) -> Reading:
+        self._drain()
+        return self._reader.seen()
 
     def stop(self) -> bytes | None:
         self._drain()
@@ -126,6 +134,9 @@ class BodyTap:
 
     def flush(self) -> bytes:
         return b""
+
+    def seen(self) -> Reading:
+        return self.finish(complete=False)
 
     def stop(self) -> bytes | None:
         return b""

@@ -38,6 +38,10 @@ class DecodingTap:
         self._inner.flush()
         return b""
 
+    def seen(self) -> Reading:
+        """The inner reading so far."""
+        return self._inner.seen()
+
     def stop(self) -> bytes | None:
         """An encoded stream just ends: nothing can be added to it that would decode."""
         return b""
