@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from bursar.catalog.load import load_catalog
 from bursar.clock import Clock
-from bursar.config import Config, DialectName, Provider, digest_of
+from bursar.config import Config, DialectName, Provider
 from bursar.dialects.base import Dialect
 from bursar.dialects.registry import dialect_for
 from bursar.errors import ConfigError
@@ -17,9 +17,11 @@ from bursar.policy.identity import Keyring, KeyStore, build_keyring
 from bursar.policy.network import parse_networks
 from bursar.policy.tag_rules import TagRules
 from bursar.upstream import ClientSettings, Timeouts
+from bursar.wiring.alerting import hooks_of
 from bursar.wiring.aws import bedrock_signer
 from bursar.wiring.control import ControlLink
 from bursar.wiring.environment import secret
+from bursar.wiring.rules import rules_of
 
 _SIMULATED_PATHS: Final[Mapping[str, str]] = {"anthropic": "", "gemini": "", "azure": "", "bedrock": ""}
 """Below the simulated provider's address, every other dialect's base URL ends in ``/v1``."""
@@ -58,13 +60,16 @@ def build_snapshot(
             "spend. Add one with `bursar keys create` or [[keys]], or listen on 127.0.0.1"
         )
     relay = config.relay
+    rules, digest = rules_of(config, None if control is None else control.state, now_us=clock.now_us())
     return Snapshot(
         config=config,
-        digest=digest_of(config),
+        digest=digest,
         catalog=load_catalog(config, data_dir, now_us=clock.now_us()),
         keyring=keyring,
         routes=build_routes(targets, dialects),
         tag_rules=_tag_rules(config),
+        rules=rules,
+        hooks=hooks_of(config, environ),
         timeouts=Timeouts(relay.connect_timeout_s, relay.first_byte_timeout_s, relay.idle_timeout_s),
     )
 

@@ -6,12 +6,15 @@ is named in the log and keeps its old value until a restart.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from bursar.config import Config
 from bursar.errors import BursarError
-from bursar.gateway.state import Gateway
+from bursar.gateway.state import Gateway, Snapshot
 from bursar.wiring.build import build_snapshot
 from bursar.wiring.control import ControlLink
 from bursar.wiring.options import ServeOptions
@@ -37,12 +40,20 @@ class Reloader:
     """Watches one configuration, and its file if it has one, for one gateway."""
 
     def __init__(
-        self, options: ServeOptions, gateway: Gateway, control: ControlLink, *, simulator_url: str | None
+        self,
+        options: ServeOptions,
+        gateway: Gateway,
+        control: ControlLink,
+        *,
+        simulator_url: str | None,
+        prepare: Callable[[Snapshot], None] = lambda _: None,
     ) -> None:
+        """``prepare`` is called, in a thread, with each new snapshot before it comes into force."""
         self._options = options
         self._gateway = gateway
         self._control = control
         self._simulator_url = simulator_url
+        self._prepare = prepare
         self._stamp = _stamp(options.config_path)
         self._poke = asyncio.Event()
 
@@ -84,10 +95,16 @@ class Reloader:
             return False
         for name in _changed_at_start(gateway.snapshot.config, config):
             log.warning("%s changed; it takes effect at the next start", name)
-        gateway.snapshot = snapshot
+        self._prepare(snapshot)
+        gateway.renew(lambda old: _with_histories(snapshot, old))
         gateway.counts.reloads += 1
         log.info("configuration reloaded from %s (%s)", options.config_path or "built-in settings", snapshot.digest)
         return True
+
+
+def _with_histories(snapshot: Snapshot, old: Snapshot) -> Snapshot:
+    """A new snapshot that knows of agent runs what the old one knew."""
+    return structs.replace(snapshot, rules=snapshot.rules.with_velocities(old.rules.velocities))
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:

@@ -9,21 +9,29 @@ in which such a budget is blind. What calls spend that were admitted before the 
 next refreshes: they count nothing in the new accounts, and the configuration in their rows says so. While the ledger
 cannot be asked, a new budget comes into force blind, and its gate does what it is told to do when its store is down.
 
-`counters.rebuild` says what is asked and why the sum is right.
+A store that several workers share can lose what it counted (a server that was restarted, a file that was removed). The
+mark that seeding leaves in it is then gone as well: from that moment on counting begins anew, and the seeds bring back
+what was settled before. Calls in flight at that moment may count twice, until their windows end.
+
+`counters.rebuild` says what is asked and why the sum is right. Of the workers that share a store one seeds, and the
+others follow (`wiring.following`).
 """
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from msgspec import Struct
 
+from bursar.clock import US_PER_S
 from bursar.counters.protocol import Spot
 from bursar.counters.rebuild import inquiries
 from bursar.errors import CountersUnavailable, LedgerUnavailable
 from bursar.gateway.state import Gateway, Snapshot
 from bursar.ledger.client import LedgerClient
+from bursar.policy.claims import Account
 from bursar.policy.rules import BudgetRule, Rules
 from bursar.policy.stems import RUNS
 from bursar.wiring.counted import Counted
@@ -33,11 +41,26 @@ log: Final = logging.getLogger("bursar.seeding")
 RETRY_S: Final = 0.25
 """How soon a ledger that is still starting, or loading, is asked again."""
 
+LOOK_S: Final = 1.0
+"""How often the mark is looked for."""
+
 PAUSES_S: Final = (1.0, 5.0, 30.0, 300.0)
 """Time from one refresh to the next after a change; the last one for ever after."""
 
 PATIENCE_S: Final = 10.0
 """How long a change of budgets waits for what the new ones have spent, before it comes into force without."""
+
+
+class Seeding(Protocol):
+    """How a worker's accounts come to know what was spent before."""
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Get ready for other rules; to be awaited before they come into force."""
+        ...
+
+    async def run(self) -> None:
+        """Keep the accounts right until cancelled."""
+        ...
 
 
 class Seeds(Struct, frozen=True):
@@ -49,18 +72,18 @@ class Seeds(Struct, frozen=True):
 
 
 class Seeder:
-    """Seeds the counters that its gateway uses; one for each store."""
+    """Reads the ledger and seeds the counters; one for each store."""
 
-    def __init__(self, gateway: Gateway, ledger: LedgerClient, counted: Counted, *, began_us: int) -> None:
-        """``began_us`` is when the counters were empty."""
+    def __init__(self, gateway: Gateway, ledger: LedgerClient, counted: Counted) -> None:
         rules = gateway.snapshot.rules
         self._gateway: Final = gateway
         self._ledger: Final = ledger
         self._counted: Final = counted
-        self._began_us: Final = began_us
         self._turn: Final = asyncio.Lock()
         self._has_changed: Final = asyncio.Event()
-        self._changed_us = began_us
+        self._changed_us = counted.began_us
+        self._due_us = 0
+        """When to refresh, on the monotonic clock."""
         counted.add(gateway.snapshot.digest, rules.stems)
         gateway.seeded.missing = rules.stems | {RUNS}
 
@@ -80,24 +103,24 @@ class Seeder:
         self._changed_us = gateway.clock.now_us()
         self._has_changed.set()
 
-    def prepared_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[Snapshot], None]:
-        """`prepare` for a thread that waits for it."""
-
-        def prepare(snapshot: Snapshot) -> None:
-            asyncio.run_coroutine_threadsafe(self.prepare(snapshot), loop).result()
-
-        return prepare
-
     async def run(self) -> None:
         """Refresh the seeds until cancelled."""
         pauses = iter(PAUSES_S)
+        clock = self._gateway.clock
         while True:
-            pause_s = self._pause_s(pauses) if await self._refresh(self._gateway.snapshot.rules) else RETRY_S
+            if self._has_lost_its_mark():
+                self._begin_again()
+            if clock.monotonic_us() >= self._due_us:
+                is_done = await self._refresh(self._gateway.snapshot.rules)
+                pause_s = self._pause_s(pauses) if is_done else RETRY_S
+                self._due_us = clock.monotonic_us() + int(pause_s * US_PER_S)
+            rest_s = (self._due_us - clock.monotonic_us()) / US_PER_S
             try:
-                await asyncio.wait_for(self._has_changed.wait(), pause_s)
+                await asyncio.wait_for(self._has_changed.wait(), min(LOOK_S, rest_s))
             except TimeoutError:
                 continue
             self._has_changed.clear()
+            self._due_us = 0
             pauses = iter(PAUSES_S)
 
     def _pause_s(self, pauses: Iterator[float]) -> float:
@@ -105,6 +128,22 @@ class Seeder:
         if self._gateway.serves_older(self._changed_us):
             return PAUSES_S[0]
         return next(pauses, PAUSES_S[-1])
+
+    def _has_lost_its_mark(self) -> bool:
+        gateway = self._gateway
+        if gateway.seeded.missing or gateway.seeded.at_us is None:
+            return False
+        try:
+            return not is_marked(gateway, gateway.snapshot.rules)
+        except CountersUnavailable:
+            return False
+
+    def _begin_again(self) -> None:
+        gateway = self._gateway
+        log.error("the counters have lost what they had counted; it is read from the ledger again")
+        self._counted.begin_again(gateway.clock.now_us())
+        gateway.seeded.missing = gateway.snapshot.rules.stems | {RUNS}
+        self._due_us = 0
 
     async def _refresh(self, *rules: Rules) -> bool:
         """Seed what some sets of rules need; False, with the reason, when that is not all known yet."""
@@ -131,14 +170,28 @@ class Seeder:
         is_complete = True
         for one in rules:
             found: dict[Spot, int] = {}
-            for inquiry in inquiries(one, at_us=at_us, began_us=self._began_us, counted=self._digests):
+            for inquiry in inquiries(one, at_us=at_us, began_us=self._counted.began_us, counted=self._digests):
                 answer = self._ledger.ask(inquiry.question)
                 is_complete = is_complete and not answer.unread_bytes
                 for spot, amount in inquiry.spots(answer.rows):
                     found[spot] = found.get(spot, 0) + amount
             # Where two sets of rules share an account, both say the same of it.
             spent |= found
+        if is_complete:
+            spent |= dict.fromkeys(map(mark_of, rules), 1)
         return Seeds(spent, is_complete)
 
     def _digests(self, rule: BudgetRule) -> tuple[str, ...]:
         return self._counted.digests(rule.stem)
+
+
+def mark_of(rules: Rules) -> Spot:
+    """The spot that is stated beside what a set of budgets has spent, for all workers to see."""
+    stems = "\n".join(sorted(rules.stems))
+    return Spot(f"seeded/{hashlib.blake2b(stems.encode('utf-8'), digest_size=8).hexdigest()}")
+
+
+def is_marked(gateway: Gateway, rules: Rules) -> bool:
+    """Whether the store says that a set of budgets is seeded; raises CountersUnavailable."""
+    (balance,) = gateway.counters.balances([Account(mark_of(rules).account)], at_us=gateway.clock.now_us())
+    return balance.spent > 0

@@ -38,12 +38,13 @@ from bursar.wiring.aws import REFRESH_S, BedrockSigner
 from bursar.wiring.board import POST_S, Board, PostedFleet
 from bursar.wiring.build import build_snapshot, client_settings
 from bursar.wiring.control import ControlLink
-from bursar.wiring.counted import Counted
-from bursar.wiring.counting import keep_beating, open_counters
+from bursar.wiring.counted import COUNTED_FILE, Counted
+from bursar.wiring.counting import keep_beating, open_counters, store_of
 from bursar.wiring.environment import Overrides, os_environ
+from bursar.wiring.following import Follower
 from bursar.wiring.options import ServeOptions
 from bursar.wiring.reload import Reloader
-from bursar.wiring.seeding import Seeder
+from bursar.wiring.seeding import Seeder, Seeding
 from bursar.wiring.server import GatewayServer
 
 log = logging.getLogger("bursar.serve")
@@ -121,9 +122,9 @@ async def _run(parts: Parts) -> None:
     posted = PostedFleet(parts.board, parts.number, gateway) if parts.board is not None else None
     app = _app(gateway, parts, posted)
     server = GatewayServer(app, gateway, stops=parts.stops, on_started=parts.on_started)
-    seeder = Seeder(gateway, SocketClient(options.data_dir), Counted(), began_us=parts.began_us)
+    seeding = _seeding(gateway, parts)
     reloader = Reloader(
-        options, gateway, parts.control, simulator_url=parts.simulator_url, prepare=seeder.prepared_from_thread(loop)
+        options, gateway, parts.control, simulator_url=parts.simulator_url, prepare=_from_thread(seeding, loop)
     )
     loop.add_signal_handler(signal.SIGHUP, reloader.poke)
     if parts.supervisor_fd is not None:
@@ -134,7 +135,7 @@ async def _run(parts: Parts) -> None:
     tasks.spawn(keep_beating(gateway.counters, lease_s=lease_s, clock=parts.clock), name="beat")
     tasks.spawn(_renew_credentials(gateway), name="credentials")
     tasks.spawn(reloader.watch(), name="reload")
-    tasks.spawn(seeder.run(), name="seed")
+    tasks.spawn(seeding.run(), name="seed")
     alerting = _alerting(gateway, parts)
     alerting.start(tasks, is_first=parts.number == 1)
     if posted is not None:
@@ -148,6 +149,24 @@ async def _run(parts: Parts) -> None:
         gateway.counters.close()
         if posted is not None:
             posted.post()
+
+
+def _seeding(gateway: Gateway, parts: Parts) -> Seeding:
+    if parts.number != 1:
+        return Follower(gateway)
+    data_dir = parts.options.data_dir
+    is_shared = store_of(gateway.snapshot.config) != "memory"
+    counted = Counted(parts.began_us, data_dir / COUNTED_FILE if is_shared else None)
+    return Seeder(gateway, SocketClient(data_dir), counted)
+
+
+def _from_thread(seeding: Seeding, loop: asyncio.AbstractEventLoop) -> Callable[[Snapshot], None]:
+    """`prepare` for a thread that waits for it."""
+
+    def prepare(snapshot: Snapshot) -> None:
+        asyncio.run_coroutine_threadsafe(seeding.prepare(snapshot), loop).result()
+
+    return prepare
 
 
 def _alerting(gateway: Gateway, parts: Parts) -> Alerting:

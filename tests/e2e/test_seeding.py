@@ -1,0 +1,115 @@
+"""Budgets know what was spent before them: before a restart, and before they were declared."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from support.provider import ScriptedProvider, answer
+from support.rawhttp import RawClient
+from support.serving import ServedGateway
+
+pytestmark = pytest.mark.timeout(120)
+
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+ANSWER = json.dumps({"id": "c", "model": "gpt-4o-mini", "choices": [], "usage": USAGE}).encode()
+"""Costs $0.00021: 1,000 tokens at $0.15 and 100 at $0.60 a million."""
+
+BODY = json.dumps(
+    {
+        "model": "gpt-4o-mini",
+        "service_tier": "default",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "x" * 1000}],
+    }
+).encode()
+
+
+def budget(name: str, limit_usd: str, more: str = "") -> str:
+    return f'\n[[budgets]]\nname = "{name}"\nlimit_usd = "{limit_usd}"\n{more}\n'
+
+
+def ask(gateway: ServedGateway, **headers: str):
+    with RawClient(gateway.port) as client:
+        client.request("/v1/chat/completions", BODY, authorization="Bearer vk-e2e", **headers)
+        return client.answer()
+
+
+def start(gateway: ServedGateway) -> None:
+    gateway.start()
+    gateway.until(lambda: gateway.get("/readyz")[0] == 200, "readiness")
+
+
+def message(answered) -> str:
+    return json.loads(answered.body)["error"]["message"]
+
+
+@pytest.fixture
+def provider():
+    with ScriptedProvider(answer(ANSWER)) as provider:
+        yield provider
+
+
+def test_restart(tmp_path, provider):
+    """What was spent before a kill is spent after it, for budgets of every kind and for agent runs."""
+    extra = budget("month", "0.00085") + budget("each", "0.0006", 'per = ["user"]\nperiod = "rolling"\nwindow_s = 3600')
+    gateway = ServedGateway(tmp_path, provider.url, extra=extra)
+    start(gateway)
+    before = [
+        ask(gateway, x_bursar_user="ann", x_bursar_task="t", x_bursar_task_budget="0.0004").status,
+        ask(gateway, x_bursar_user="ann").status,
+    ]
+    gateway.kill()
+    start(gateway)
+    ann = ask(gateway, x_bursar_user="ann")
+    run = ask(gateway, x_bursar_user="bob", x_bursar_task="t", x_bursar_task_budget="0.0004")
+    other_run = ask(gateway, x_bursar_user="bob", x_bursar_task="u", x_bursar_task_budget="0.0004")
+    everybody = [ask(gateway, x_bursar_user=f"u{number}") for number in range(2)]
+    gateway.stop()
+
+    assert [200, 200] == before
+    assert (402, "spent $0.00021") == (run.status, message(run)[message(run).index("spent") :][:14])
+    assert 200 == other_run.status
+    assert (402, True) == (
+        ann.status,
+        "Budget 'each' (user=ann) has no room: limit $0.0006, spent $0.00042" in message(ann),
+    )
+    assert [402, 402] == [one.status for one in everybody]
+    assert "spent $0.00063" in message(everybody[0])
+
+
+def test_new_budget(tmp_path, provider):
+    """A budget that is declared in the middle of a month counts what that has seen, calls of this process too."""
+    gateway = ServedGateway(tmp_path, provider.url)
+    start(gateway)
+    ask(gateway)
+    gateway.kill()
+    start(gateway)
+    before = ask(gateway)
+    gateway.config.write_text(gateway.config.read_text() + budget("late", "0.0006"))
+    gateway.until(lambda: "configuration reloaded" in gateway.log(), "a reload")
+    after = ask(gateway)
+    gateway.stop()
+
+    assert 200 == before.status
+    assert (402, True) == (after.status, "Budget 'late' has no room: limit $0.0006, spent $0.00042" in message(after))
+
+
+def test_several_workers(tmp_path, provider):
+    """Workers that share a store know the same, also of a new budget, and when the one that seeds was killed."""
+    gateway = ServedGateway(tmp_path, provider.url, workers=2)
+    start(gateway)
+    ask(gateway)
+    gateway.config.write_text(gateway.config.read_text() + budget("late", "0.0006"))
+    gateway.until(lambda: gateway.log().count("configuration reloaded") == 2, "a reload of both")
+    killed = gateway.worker_pids()["w1"]
+    os.kill(killed, signal.SIGKILL)
+    gateway.until(lambda: gateway.worker_pids().get("w1", killed) != killed, "a new worker")
+    gateway.until(lambda: gateway.get("/readyz") == (200, '{"ready":true,"reasons":[]}'), "readiness")
+    answers = [ask(gateway) for _ in range(4)]
+    gateway.stop()
+
+    assert [200, 402, 402, 402] == [one.status for one in answers]
+    for refused in answers[1:]:
+        assert "Budget 'late' has no room: limit $0.0006, spent $0.00042" in message(refused)
