@@ -93,7 +93,7 @@ class Alerting:
         tasks.spawn(_every(LOOK_S, stores.look), name="stores")
         tasks.spawn(_every(LOOK_S, conditions.look), name="alerts that are over")
         tasks.spawn(_every(LOOK_S, sender.look), name="deliveries")
-        tasks.spawn(_every(USAGE_S, usage.look), name="usage alerts")
+        tasks.spawn(_every(USAGE_S, usage.look, first_s=USAGE_S), name="usage alerts")
 
     def _rules(self) -> Rules:
         return self._gateway.snapshot.rules
@@ -113,9 +113,10 @@ class Alerting:
         return audience_of(self._gateway.snapshot.hooks, kind)
 
 
-async def _every(pause_s: float, look: Callable[[], Awaitable[None]]) -> None:
+async def _every(pause_s: float, look: Callable[[], Awaitable[None]], *, first_s: float = 0.0) -> None:
     """Look again and again, until cancelled, whatever a look ran into."""
     problem: str | None = None
+    await asyncio.sleep(first_s)
     while True:
         problem = await _looked(look, problem)
         await asyncio.sleep(pause_s)

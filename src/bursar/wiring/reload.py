@@ -65,7 +65,9 @@ class Reloader:
         """Reload whenever the file or the rules made at run time change, or somebody asks, until cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._poke.wait(), POLL_S)
+                # Python 3.11's wait_for forgets a cancellation that comes with the timeout (bpo-37658).
+                async with asyncio.timeout(POLL_S):
+                    await self._poke.wait()
             except TimeoutError:
                 pass
             is_asked = self._poke.is_set()

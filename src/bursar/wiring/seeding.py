@@ -116,7 +116,9 @@ class Seeder:
                 self._due_us = clock.monotonic_us() + int(pause_s * US_PER_S)
             rest_s = (self._due_us - clock.monotonic_us()) / US_PER_S
             try:
-                await asyncio.wait_for(self._has_changed.wait(), min(LOOK_S, rest_s))
+                # Python 3.11's wait_for forgets a cancellation that comes with the timeout (bpo-37658).
+                async with asyncio.timeout(min(LOOK_S, rest_s)):
+                    await self._has_changed.wait()
             except TimeoutError:
                 continue
             self._has_changed.clear()
