@@ -1,28 +1,17 @@
 """Recorded provider traffic through the running gateway: the client gets the provider's bytes, the row its usage."""
 
 import json
-from urllib.parse import urlsplit
 
 import pytest
 
 from bursar.config import DialectName
 from bursar.dialects.base import Reading
 from bursar.dialects.registry import dialect_for
-from bursar.errors import Refusal
 from support.gateway import GatewayThread
-from support.openai_wire import FOLDERS as OPENAI_FOLDERS
 from support.provider import ScriptedProvider, send_chunk
 from support.rawhttp import RawClient
-from support.wire import Recording, recordings
-
-FOLDERS: dict[str, DialectName] = {
-    **{folder: name for folder, name in OPENAI_FOLDERS.items() if folder != "xai"},  # recorded over gRPC only
-    "anthropic": "anthropic",
-    "google": "gemini",
-    "bedrock": "bedrock",
-}
-_FAMILY = frozenset(OPENAI_FOLDERS.values())
-_BASES = ("/api/v1", "/openai/v1", "/v1beta/openai", "/v1")
+from support.recorded import FOLDERS, exchanges
+from support.wire import Recording
 
 
 class Replayed:
@@ -50,30 +39,6 @@ def cut_up(body: bytes, how: str) -> list[bytes]:
     return [body[start : start + size] for start in range(0, len(body), size)]
 
 
-def exchanges(folder: str):
-    """(recording, path below the named provider, request body) of every metered recording in a folder."""
-    dialect = dialect_for(FOLDERS[folder])
-    for recording in recordings(folder):
-        path = urlsplit(recording.url).path
-        if FOLDERS[folder] in _FAMILY:
-            path = path.removeprefix(next((base for base in _BASES if path.startswith(base)), ""))
-        endpoint = dialect.match(recording.method, path)
-        if endpoint is None or recording.status == 204:
-            continue
-        body = recording.request_body
-        kind = recording.request_headers.get("content-type", "application/json")
-        if _is_readable(dialect, endpoint, kind, body):
-            yield recording, path, body, kind
-
-
-def _is_readable(dialect, endpoint, kind, body) -> bool:
-    try:
-        dialect.read(endpoint, kind, body)
-    except Refusal:
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory):
     """A gateway whose providers all are the same replaying one."""
@@ -96,7 +61,8 @@ def test_recorded_traffic(relay, folder, cut):
     replayed.cut = cut
     seen = 0
     with RawClient(gateway.port) as client:
-        for recording, path, body, kind in exchanges(folder):
+        for exchange in exchanges(folder):
+            recording, path, body, kind = exchange.recording, exchange.path, exchange.body, exchange.content_type
             replayed.recording = recording
             settled = len(gateway.recorder.settled)
             client.request(f"/providers/{FOLDERS[folder]}{path}", body, method=recording.method, content_type=kind)

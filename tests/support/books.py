@@ -97,6 +97,8 @@ class Books:
         booked = (entry.status, answer, _reported(row, entry.quantities), *self._charge(pair))
         assert booked == recorded, f"booked {booked}, recorded {recorded}"
         assert row.cost == sum(line.pico for line in row.lines), f"{row.cost} is not the sum of {row.lines}"
+        bound = row.facts.bound
+        assert bound is None or row.cost is None or row.cost <= bound, f"cost {row.cost}, bounded by {bound}"
         served = row.model or row.facts.model
         assert not entry.billed or served == entry.model, f"booked {entry.model}, recorded {served}"
 
