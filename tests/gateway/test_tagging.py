@@ -131,11 +131,12 @@ def test_refused(gateway_for, provider):
 def test_admitted(gateway_for, provider):
     """With what its rules ask for, and without a rule that matches, a request goes through unmarked."""
     with gateway_for(provider, top=RULES) as gateway:
-        ask(gateway, x_bursar_environment="production", x_bursar_customer="c-7", x_bursar_task="t")
-        ask(gateway)
+        got = ask(gateway, x_bursar_environment="production", x_bursar_customer="c-7", x_bursar_task="t")
+        other = ask(gateway)
         rows = gateway.recorder.wait(2)
         counted = gateway.gateway.counts.untagged
 
+    assert (200, 200) == (got.status, other.status)
     assert [{"customer": "c-7", "environment": "production"}, {"environment": "dev"}] == [
         dict(row.facts.tags) for row in rows
     ]
@@ -156,12 +157,16 @@ def test_marked(gateway_for, provider):
 
 
 def test_nothing_required(gateway_for, provider):
-    """Without rules nothing is asked for, and the built-in tags are taken in any spelling."""
+    """Without rules nothing is asked for; built-in tags are taken in any spelling, and with no value but their own."""
     with gateway_for(provider) as gateway:
         ask(gateway, x_bursar_traffic="User_Facing", x_bursar_workload="experiment")
-        row = gateway.recorder.wait(1)[0]
+        ask(gateway, x_bursar_workload="prod")
+        rows = gateway.recorder.wait(2)
 
-    assert (("traffic", "user-facing"), ("workload", "experiment")) == row.facts.tags
+    assert [
+        (("traffic", "user-facing"), ("workload", "experiment")),
+        (("untagged", "workload"),),
+    ] == [row.facts.tags for row in rows]
 
 
 def test_documented_example(gateway_for, provider):

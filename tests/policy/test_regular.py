@@ -48,6 +48,7 @@ def test_what_re_would_generate(pattern, data):
         ("^CC-[0-9]{4}$", "CC-1234", True),
         ("^CC-[0-9]{4}$", "CC-12345", False),
         (r"price\$", "price$", True),
+        ("prods?", "prod", True),
         ("prod|dev", "prod", True),
         ("prod|dev", "produce", False),
         ("", "", True),

@@ -78,6 +78,14 @@ def test_empty_rules_ask_for_nothing(everybody, rules, facts):
     assert not compiled.is_empty or compiled.lacking(facts) is None
 
 
+@pytest.mark.parametrize("stated", [{"required": ("a",)}, {"allowed": {"a": ("x",)}}, {"patterns": {"a": "x"}}])
+def test_no_rules_are_empty_that_ask(stated):
+    """Whatever asks for something, for everybody or for some, is not skipped."""
+    assert TagRules().is_empty
+    assert not TagRules(Tags(**stated)).is_empty
+    assert not TagRules(rules=[TagRule(**stated)]).is_empty
+
+
 def test_required_and_who_asks():
     """A refusal names each tag, its header, what it may be, and every rule that asks for it."""
     rules = TagRules(
@@ -120,13 +128,14 @@ def test_match():
     """A rule goes by anything that budgets go by, and by tags in any spelling."""
     rules = TagRules(
         rules=[
-            TagRule(match={"key": "batch-*", "model": ("gpt-4o", "gpt-5")}, required=("customer",)),
             TagRule(match={"Env": "production"}, required=("feature",)),
+            TagRule(match={"key": "batch-*", "model": ("gpt-4o", "gpt-5")}, required=("customer",)),
         ]
     )
 
     assert ("customer",) == names(rules, {"key": "batch-7", "model": "gpt-5"})
     assert () == names(rules, {"key": "web", "model": "gpt-5"})
+    assert ("customer", "feature") == names(rules, {"environment": "production", "key": "batch-7", "model": "gpt-5"})
     assert ("feature",) == names(rules, {"environment": "production"})
 
 
