@@ -17,6 +17,7 @@ from bursar.ledger.row import settled_row
 from support.charges_contract import ChargesContract
 from support.ledger_records import settled
 from support.store_contract import StoreContract
+from support.velocities_contract import VelocitiesContract
 
 
 @pytest.fixture
@@ -42,6 +43,10 @@ class TestDuckDBStore(StoreContract):
 
 class TestDuckDBCharges(ChargesContract):
     """The contract of charges on a DuckDB file."""
+
+
+class TestDuckDBVelocities(VelocitiesContract):
+    """The contract of velocities on a DuckDB file."""
 
 
 def test_another_version_is_rebuilt(tmp_path, monkeypatch):

@@ -171,6 +171,16 @@ def test_run_in_stages(desk):
     assert {"wild"} == {record.alert.subject for record in one.raised()}
 
 
+def test_run_that_was_stopped_is_not_warned_of(desk):
+    """A run that reaches several stages between two looks is told of by the last."""
+    one = desk(runs=[Run(velocity_factor=4.0, velocity_floor_usd="0.01")], velocities={"review": 5 * CENT})
+    for _ in range(10):
+        one.spend(10 * CENT, task=task("wild"))
+    one.look()
+
+    assert ["run_limit"] == [record.alert.kind for record in one.raised()]
+
+
 def test_slow_run(desk, clock):
     """A run that spends as its type does is never touched, however much it spends in all."""
     one = desk(runs=[Run(velocity_factor=4.0, velocity_floor_usd="0.01")], velocities={"review": 5 * CENT})

@@ -77,3 +77,16 @@ class Desk:
     def opened(self) -> set[str]:
         """The kinds of alerts that are open."""
         return {one.alert.kind for one in self.control.alerts.unresolved(limit=1_000)}
+
+
+class AskedLedger:
+    """A ledger in this process, asked from an event loop; remembers what was asked."""
+
+    def __init__(self, ledger) -> None:
+        self.ledger = ledger
+        self.asked: list = []
+
+    async def ask(self, question):
+        """Answer a question."""
+        self.asked.append(question)
+        return self.ledger.ask(question)

@@ -31,6 +31,7 @@ from bursar.ledger.duckdb_schema import (
     SCHEMA_VERSION,
     measures_of,
 )
+from bursar.ledger.duckdb_velocities import velocities_statement
 from bursar.ledger.layout import DAY_US, day_start_us
 from bursar.ledger.questions import (
     AttemptRow,
@@ -46,6 +47,9 @@ from bursar.ledger.questions import (
     ReportRow,
     StoreHealth,
     Value,
+    Velocities,
+    VelocitiesQuestion,
+    Velocity,
 )
 from bursar.ledger.row import PROMOTED_TAGS, AttemptKey, Row
 from bursar.usage import Meter
@@ -217,6 +221,11 @@ class DuckDBStore:
             Charge(tuple(group), bucket, pico, tokens, attempts) for bucket, pico, tokens, attempts, *group in found
         )
         return Charges(rows, lacks_before_us=self._lacks_before(statement.reads_rows_from_us))
+
+    def velocities(self, question: VelocitiesQuestion) -> Velocities:
+        statement, parameters = velocities_statement(question)
+        found = self._connection.cursor().execute(statement, parameters).fetchall()
+        return Velocities(tuple(Velocity(task_type, int(pico), parts) for task_type, pico, parts in found))
 
     def health(self) -> StoreHealth:
         reader = self._connection.cursor()

@@ -36,6 +36,7 @@ from bursar.ledger.questions import (
     Question,
     ReportQuestion,
     SummaryQuestion,
+    VelocitiesQuestion,
 )
 from bursar.ledger.reconcile import catch_up, is_foreign
 from bursar.ledger.segments import Segments
@@ -140,6 +141,8 @@ class Ledger:
                 answer = self._store.reprice_candidates(question)
             case ChargesQuestion():
                 answer = self._charges(question)
+            case VelocitiesQuestion():
+                return self._store.velocities(question)
             case HealthQuestion():
                 answer = self._health()
         return answer

@@ -329,6 +329,38 @@ class Charges(Struct, frozen=True):
     """As in `Report`."""
 
 
+class VelocitiesQuestion(Question["Velocities"], frozen=True, kw_only=True, tag="velocities"):
+    """How fast agent runs of each type spend: a percentile of what one run spends in one part of time.
+
+    Only parts in which a run spent something count, and a cost that is unknown counts as in a `ChargesQuestion`.
+    """
+
+    since_us: int
+    """First instant of admission."""
+    part_us: int
+    """Length of a part of time, counted from the epoch."""
+    percent: int
+    """The percentile: so many of a hundred parts saw at most that spend."""
+    at_least: int = 1
+    """Fewer parts are no history."""
+
+
+class Velocity(Struct, frozen=True):
+    """How fast runs of one type spend."""
+
+    task_type: str
+    """Empty for runs without a type."""
+    pico: int
+    parts: int
+    """Parts of time it was taken from."""
+
+
+class Velocities(Struct, frozen=True):
+    """The answer to a `VelocitiesQuestion`."""
+
+    rows: tuple[Velocity, ...]
+
+
 class HealthQuestion(Question["Health"], frozen=True, kw_only=True, tag="health"):
     """The state of the ledger itself."""
 
@@ -373,6 +405,7 @@ AnyQuestion = (
     | SummaryQuestion
     | CandidatesQuestion
     | ChargesQuestion
+    | VelocitiesQuestion
     | HealthQuestion
 )
 ANSWERS: Final[Mapping[type[Question[Any]], type[Struct]]] = {
@@ -382,8 +415,9 @@ ANSWERS: Final[Mapping[type[Question[Any]], type[Struct]]] = {
     SummaryQuestion: Summary,
     CandidatesQuestion: CandidatesPage,
     ChargesQuestion: Charges,
+    VelocitiesQuestion: Velocities,
     HealthQuestion: Health,
 }
 """The type of each question's answer, for decoding."""
 
-Answer = Report | Explanation | Newest | Summary | CandidatesPage | Charges | Health
+Answer = Report | Explanation | Newest | Summary | CandidatesPage | Charges | Velocities | Health

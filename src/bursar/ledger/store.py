@@ -20,6 +20,8 @@ from bursar.ledger.questions import (
     Report,
     ReportQuestion,
     StoreHealth,
+    Velocities,
+    VelocitiesQuestion,
 )
 from bursar.ledger.row import AttemptKey, Row
 
@@ -79,6 +81,10 @@ class Store(Protocol):
 
     def charges(self, question: ChargesQuestion) -> Charges:
         """What attempts count against budgets; raises QuestionError for a dimension that does not exist."""
+        ...
+
+    def velocities(self, question: VelocitiesQuestion) -> Velocities:
+        """How fast agent runs spend."""
         ...
 
     def health(self) -> StoreHealth:

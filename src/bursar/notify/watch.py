@@ -75,15 +75,17 @@ class Watch:
     def _findings(self) -> Iterator[Finding]:
         """What follows from a part of what was touched, and from all refusals; forgets both when it is through."""
         refused, keys = self._refused, list(self._touched)[:AT_ONCE]
-        short = {gate.account.name: gate for one in refused for gate in one.gates if gate.kind == "budget"}
+        short = {gate.account.name: gate for one in refused for gate in one.gates}
         yield from _found(stopped(one) for one in refused)
-        yield from self._about(short.values(), are_short=True)
-        yield from self._about([self._touched[key] for key in keys], are_short=False)
+        yield from self._about([gate for gate in short.values() if gate.kind == "budget"], are_short=True)
+        # A run that has just been stopped need not be warned of.
+        touched = [self._touched[key] for key in keys]
+        yield from self._about([one for one in touched if one.kind == "budget" or one.account.name not in short])
         self._refused = []
         for key in keys:
             del self._touched[key]
 
-    def _about(self, gates: Iterable[Gate], *, are_short: bool) -> Iterator[Finding]:
+    def _about(self, gates: Iterable[Gate], *, are_short: bool = False) -> Iterator[Finding]:
         told = [gate for gate in gates if gate.kind == "budget" or gate.stages]
         at_us, rules = self._clock.now_us(), self._rules().by_name
         balances = self._counters.balances([gate.account for gate in told], at_us=at_us) if told else ()

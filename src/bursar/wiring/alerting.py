@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from msgspec import structs
+
 from bursar.config import AlertKind, Config
 from bursar.control.state import ControlState
 from bursar.errors import ConfigError, ControlUnavailable, LedgerUnavailable
@@ -18,6 +20,7 @@ from bursar.gateway.tasks import TaskGroup
 from bursar.ledger.client import AsyncLedgerClient
 from bursar.notify.channel import Channel
 from bursar.notify.conditions import Conditions
+from bursar.notify.histories import Histories
 from bursar.notify.sender import Sender, audience_of
 from bursar.notify.stores import Probe, Stores
 from bursar.notify.usage import Usage
@@ -31,6 +34,10 @@ log: Final = logging.getLogger("bursar.alerts")
 LOOK_S: Final = 1.0
 
 USAGE_S: Final = 60.0
+
+HISTORIES_S: Final = 5.0
+
+Look = Callable[[], Awaitable[None]]
 
 
 def hooks_of(config: Config, environ: Mapping[str, str]) -> tuple[Hook, ...]:
@@ -70,13 +77,17 @@ class Alerting:
 
     def start(self, tasks: TaskGroup, *, is_first: bool) -> None:
         """Look, until the tasks are cancelled; ``is_first`` does what must be done once."""
-        tasks.spawn(_every(LOOK_S, self._watch.look), name="alerts")
+        histories = Histories(
+            self._ledger, self._gateway.clock, is_wanted=self._judges_velocities, renew=self._renew_velocities
+        )
+        _repeat(tasks, "alerts", LOOK_S, self._watch.look)
+        _repeat(tasks, "histories of runs", HISTORIES_S, histories.look)
         if is_first:
             self._start_upkeep(tasks)
 
     async def finish(self) -> None:
         """Look a last time: what the last calls did is not noted anywhere else."""
-        await _looked(self._watch.look, None)
+        await _looked("alerts", self._watch.look, None)
 
     def _start_upkeep(self, tasks: TaskGroup) -> None:
         gateway, alerts, clock = self._gateway, self._control.alerts, self._gateway.clock
@@ -90,10 +101,16 @@ class Alerting:
         stores = Stores(self._probes, alerts, clock, audience=self._audience, tell=sender.tell)
         conditions = Conditions(alerts, gateway.counters, clock, rules=self._rules, unseeded=self._unseeded)
         usage = Usage(self._ledger, alerts, clock, tagged_percent=self._tagged_percent, audience=self._audience)
-        tasks.spawn(_every(LOOK_S, stores.look), name="stores")
-        tasks.spawn(_every(LOOK_S, conditions.look), name="alerts that are over")
-        tasks.spawn(_every(LOOK_S, sender.look), name="deliveries")
-        tasks.spawn(_every(USAGE_S, usage.look, first_s=USAGE_S), name="usage alerts")
+        _repeat(tasks, "alerts about stores", LOOK_S, stores.look)
+        _repeat(tasks, "alerts that are over", LOOK_S, conditions.look)
+        _repeat(tasks, "deliveries", LOOK_S, sender.look)
+        _repeat(tasks, "alerts about usage", USAGE_S, usage.look)
+
+    def _judges_velocities(self) -> bool:
+        return any(run.velocity_factor is not None for run in self._gateway.snapshot.config.runs)
+
+    def _renew_velocities(self, velocities: Mapping[str, int]) -> None:
+        self._gateway.renew(lambda old: structs.replace(old, rules=old.rules.with_velocities(velocities)))
 
     def _rules(self) -> Rules:
         return self._gateway.snapshot.rules
@@ -113,23 +130,26 @@ class Alerting:
         return audience_of(self._gateway.snapshot.hooks, kind)
 
 
-async def _every(pause_s: float, look: Callable[[], Awaitable[None]], *, first_s: float = 0.0) -> None:
-    """Look again and again, until cancelled, whatever a look ran into."""
+def _repeat(tasks: TaskGroup, name: str, pause_s: float, look: Look) -> None:
+    tasks.spawn(_every(name, pause_s, look), name=name)
+
+
+async def _every(name: str, pause_s: float, look: Look) -> None:
+    """Look again and again, until cancelled, whatever a look ran into; first after a pause, when all has started."""
     problem: str | None = None
-    await asyncio.sleep(first_s)
     while True:
-        problem = await _looked(look, problem)
         await asyncio.sleep(pause_s)
+        problem = await _looked(name, look, problem)
 
 
-async def _looked(look: Callable[[], Awaitable[None]], before: str | None) -> str | None:
+async def _looked(name: str, look: Look, before: str | None) -> str | None:
     """Look once; returns what was away, which is logged when it was not away ``before``."""
     try:
         await look()
     except (ControlUnavailable, LedgerUnavailable) as away:
         if before is None:
-            log.warning("alerts have to wait: %s", away)
+            log.warning("%s have to wait: %s", name, away)
         return str(away)
     except Exception:
-        log.exception("a look for alerts failed")
+        log.exception("%s: a look failed", name)
     return None
