@@ -161,6 +161,15 @@ def test_affordable_output_is_the_largest(cards, input_tokens, budget, searches)
         assert found == at_most or most(found + 1) > budget
 
 
+@pytest.mark.parametrize("output", [Rate(0), Rate(3)])
+def test_affordable_output_after_the_input(output):
+    """Where the input alone exceeds the budget no output is affordable, not even a free one."""
+    card = card_of({Meter.INPUT_TEXT: Rate(1), Meter.OUTPUT_TEXT: output})
+
+    assert affordable_output([card], input_tokens=11, budget=10, at_most=5) is None
+    assert affordable_output([card], input_tokens=10, budget=10, at_most=5) == (0 if output.pico else 5)
+
+
 def test_affordable_output_needs_prices():
     """Output without a price is not affordable at any budget."""
     card = card_of({Meter.INPUT_TEXT: Rate(1)})

@@ -81,6 +81,8 @@ def test_a_cap_is_added(fields, tokens, layout):
         ("openai", CHAT, '{"max_completion_tokens":9}', '{"max_completion_tokens":5}'),
         ("openai", CHAT, '{"max_tokens":9,"max_completion_tokens":8}', '{"max_tokens":5,"max_completion_tokens":5}'),
         ("openai", CHAT, '{"max_tokens":9,"max_tokens":3}', '{"max_tokens":5,"max_tokens":3}'),
+        ("openai", CHAT, '{"max_tokens":9000,"max_completion_tokens":800}',
+         '{"max_tokens":5,"max_completion_tokens":5}'),
         ("openai", CHAT, '{"max_tokens":null}', '{"max_tokens":5}'),
         ("openai", CHAT, '{"m\\u0061x_tokens" : 9}', '{"m\\u0061x_tokens" : 5}'),
         ("mistral", CHAT, "{}", '{"max_tokens":5}'),
