@@ -19,6 +19,8 @@ ASKED = {
     "summary": ("/api/v1/summary", "Summary"),
     "keys": ("/api/v1/keys", "Keys"),
     "key": ("/api/v1/keys/clerk", "Key"),
+    "budgets": ("/api/v1/budgets", "Budgets"),
+    "budget": ("/api/v1/budgets/clerk", "BudgetWhole"),
     "audit_log": ("/api/v1/audit-log", "AuditLog"),
     "openapi": ("/api/v1/openapi.json", "Document"),
     "wrong": ("/api/v1/report?by=colour", "Error"),

@@ -3,8 +3,8 @@
 import pytest
 
 from bursar.config import Key, KeyGrant
-from bursar.control.keybook import BadTerms, DeclaredInFile, KeyBook, key_fields
-from bursar.control.values import NameTaken, NoSuchName
+from bursar.control.keybook import KeyBook, key_fields
+from bursar.control.values import BadTerms, DeclaredInFile, NameTaken, NoSuchName
 from bursar.policy.secret import hash_key, is_issued_form
 from support.control_contract import ANA, BEN
 from support.keys import Drawn

@@ -3,9 +3,16 @@
 import json
 import os
 import signal
+from contextlib import closing
 
 import pytest
 
+from bursar.clock import SystemClock
+from bursar.config import Budget, load_config
+from bursar.control.budgetbook import BudgetBook, Grant
+from bursar.control.open import open_control
+from bursar.control.values import Author
+from bursar.money import format_usd
 from support.provider import ScriptedProvider, answer
 from support.rawhttp import RawClient
 from support.serving import ServedGateway
@@ -113,3 +120,26 @@ def test_several_workers(tmp_path, provider):
     assert [200, 402, 402, 402] == [one.status for one in answers]
     for refused in answers[1:]:
         assert "Budget 'late' has no room: limit $0.0006, spent $0.00042" in message(refused)
+
+
+def test_budget_made_at_run_time(tmp_path, provider):
+    """A budget that is made while the gateway runs knows what was spent, refuses, and lets on after a top-up."""
+    gateway = ServedGateway(tmp_path, provider.url)
+    start(gateway)
+    ask(gateway)
+    with closing(open_control(tmp_path / "bursar-data", SystemClock())) as control:
+        book = BudgetBook(control, load_config(gateway.config))
+        author = Author("ana", SystemClock().now_us())
+        book.create(Budget(name="made", limit_usd="0.0004", match={"key": "e2e"}), author)
+        gateway.until(lambda: ask(gateway).status == 402, "a refusal")
+        refused = ask(gateway)
+        book.top_up("made", Grant(usd="0.5"), author)
+        gateway.until(lambda: ask(gateway).status == 200, "an admission")
+        told = json.loads(gateway.get("/api/v1/budgets/made")[1])
+        book.delete("made", author)
+    gateway.stop()
+    paid = sum(row.cost for row in gateway.rows())
+
+    assert "Budget 'made' has no room: limit $0.0004, spent $0.0" in message(refused)
+    assert "0.5004" == told["accounts"][0]["limit_usd"]
+    assert format_usd(paid) == told["accounts"][0]["spent_usd"]

@@ -12,7 +12,7 @@ from bursar.catalog.compiled import keep_snapshot, packaged_path, prices_dir
 from bursar.catalog.sheet import Sheet
 from bursar.catalog.snapshot import Match
 from bursar.clock import SystemClock
-from bursar.config import KeyGrant
+from bursar.config import Budget, KeyGrant
 from bursar.control.state import ControlState
 from bursar.control.values import Author, NewSecret
 from bursar.events import CallFacts, Outcome, PriceStatus, Principal, Record, Settled, Timings, UsageStatus
@@ -149,10 +149,11 @@ class RunningConsole:
 
 
 def fill(console: RunningConsole) -> None:
-    """One call of every kind, and a virtual key that was made."""
-    console.control.keys.create(
-        KeyGrant(name="clerk", team="books"), NewSecret(digest=b"k" * 32, last4="k123"), Author("ana", console.now_us)
-    )
+    """One call of every kind, and a virtual key and a budget that were made."""
+    author = Author("ana", console.now_us)
+    grant = KeyGrant(name="clerk", team="books")
+    console.control.keys.create(grant, NewSecret(digest=b"k" * 32, last4="k123"), author)
+    console.control.budgets.create(Budget(name="clerk", match={"team": "books"}, limit_usd="5"), author)
     keep_snapshot(console.folder, Sheet(cards=(OLD_CARD,)))
     console.put(
         priced_call(console),

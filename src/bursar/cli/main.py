@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "report": ("bursar.cli.report:report", "Spend over a window, grouped by anything."),
     "explain": ("bursar.cli.explain:explain", "Why one call cost what it did."),
     "keys": ("bursar.cli.keys:keys", "Make, look at, rotate and end virtual keys."),
+    "budgets": ("bursar.cli.budgets:budgets", "Look at budgets, make, change and top them up."),
     "prices": ("bursar.cli.prices:prices", "Look at prices, check them, import them, apply them."),
     "replay": ("bursar.cli.replay:replay", "Play a recorded trace against the gateway."),
     "simulate": ("bursar.cli.simulate:simulate", "Run a simulated provider."),

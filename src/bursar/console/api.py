@@ -1,6 +1,6 @@
 """The JSON API: answers of the ledger, given out in the flat form that the command line prints."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +11,6 @@ from starlette.routing import Route
 from bursar.clock import format_us
 from bursar.console.admin import AdminToken
 from bursar.console.answers import Answers
-from bursar.console.keys.endpoints import KeyEndpoints
 from bursar.console.openapi import openapi_document
 from bursar.console.operation import Operation
 from bursar.console.operations import PREFIX, operations_by_path
@@ -21,9 +20,14 @@ from bursar.ledger.plain import attempt, coverage, measures, report_rows
 from bursar.ledger.questions import AttemptRow, ReportRow
 
 
-def api_routes(answers: Answers, keys: KeyEndpoints, admin: AdminToken) -> list[Route]:
-    """One route for each path of the table; what writes asks for the admin token first."""
-    endpoints = {**_endpoints(answers), **keys.by_name()}
+def api_routes(answers: Answers, others: Iterable[Mapping[str, Endpoint]], admin: AdminToken) -> list[Route]:
+    """One route for each path of the table; what writes asks for the admin token first.
+
+    ``others`` are the endpoints that are not answered by the ledger alone, by the names of their operations.
+    """
+    endpoints = _endpoints(answers)
+    for more in others:
+        endpoints.update(more)
     return [
         Route(
             PREFIX + path,

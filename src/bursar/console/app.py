@@ -15,18 +15,18 @@ from bursar.console.admin import AdminToken
 from bursar.console.answers import Answers, UnknownCall
 from bursar.console.api import api_routes
 from bursar.console.assets import MOUNT, Assets
+from bursar.console.budgets.endpoints import BudgetEndpoints
 from bursar.console.fleet import Alone, Fleet, exposition, readiness
 from bursar.console.guard import Guard
 from bursar.console.keys.endpoints import KeyEndpoints
 from bursar.console.pages import Pages
 from bursar.console.replies import json_error
 from bursar.console.templating import environment
-from bursar.control.keybook import BadTerms, DeclaredInFile
 from bursar.control.state import ControlState
-from bursar.control.values import NameTaken, NoSuchName
-from bursar.errors import ControlUnavailable, LedgerUnavailable
+from bursar.control.values import BadTerms, DeclaredInFile, NameTaken, NoSuchName
+from bursar.errors import ControlUnavailable, CountersUnavailable, LedgerUnavailable
 from bursar.gateway.state import Gateway
-from bursar.ledger.client import AsyncLedgerClient
+from bursar.ledger.client import AsyncLedgerClient, SocketClient
 from bursar.ledger.questions import QuestionError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
@@ -38,6 +38,7 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (DeclaredInFile, 409),
     (LedgerUnavailable, 503),
     (ControlUnavailable, 503),
+    (CountersUnavailable, 503),
 )
 """What our own errors are in HTTP."""
 
@@ -56,12 +57,16 @@ def create_app(
     ``fleet`` is that worker and its colleagues; ``None`` when it has none.
     """
     answers = Answers(gateway, ledger, data_dir)
+    others = (
+        KeyEndpoints(gateway, control).by_name(),
+        BudgetEndpoints(gateway, control, SocketClient(data_dir)).by_name(),
+    )
     assets = Assets()
     pages = Pages(gateway, answers, environment(assets))
     return Starlette(
         routes=[
             *_monitoring(gateway, fleet or Alone(gateway)),
-            *api_routes(answers, KeyEndpoints(gateway, control), admin),
+            *api_routes(answers, others, admin),
             Route(f"{MOUNT}/{{name}}", assets.serve),
             *pages.routes(),
         ],

@@ -5,6 +5,7 @@ Routes and the OpenAPI document are both made of it, so neither can have what th
 
 from typing import Final
 
+from bursar.console.budgets.operations import BUDGET_OPERATIONS
 from bursar.console.keys.operations import KEY_OPERATIONS
 from bursar.console.operation import Operation, Parameter, Schema
 from bursar.console.queries import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, MOST_GROUPS
@@ -85,6 +86,7 @@ OPERATIONS: Final = (
         answer="Document",
     ),
     *KEY_OPERATIONS,
+    *BUDGET_OPERATIONS,
 )
 
 

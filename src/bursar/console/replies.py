@@ -1,10 +1,15 @@
 """What every answer of the JSON API is made with."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+
+from bursar.control.values import BadTerms
+
+T = TypeVar("T")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -17,6 +22,14 @@ def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] 
         media_type="application/json",
         headers={"cache-control": "no-store", **(headers or {})},
     )
+
+
+def body_as(body: bytes, kind: type[T]) -> T:
+    """A request's body; raises BadTerms when it is something else."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as wrong:
+        raise BadTerms(f"the body is not what this operation takes: {wrong}") from None
 
 
 def json_error(message: str, *, status: int) -> Response:

@@ -11,8 +11,7 @@ from msgspec import Struct
 from bursar.clock import format_us
 from bursar.config import Key, KeyGrant
 from bursar.control.state import Keys
-from bursar.control.values import Author, KeyRecord, NameTaken, NewSecret, NoSuchName
-from bursar.errors import BursarError
+from bursar.control.values import Author, BadTerms, DeclaredInFile, KeyRecord, NameTaken, NewSecret, NoSuchName
 from bursar.policy.identity import identity_of
 from bursar.policy.secret import ENTROPY_BYTES, hash_key, make_key
 from bursar.when import parse_instant
@@ -20,14 +19,6 @@ from bursar.when import parse_instant
 PAGE: Final = 500
 
 State = Literal["enabled", "disabled", "expired", "deleted"]
-
-
-class DeclaredInFile(BursarError):
-    """It is declared in `bursar.toml`, so it is changed there."""
-
-
-class BadTerms(BursarError):
-    """The terms of a key make no sense; the message names the one that does not."""
 
 
 class Issued(Struct, frozen=True):

@@ -18,6 +18,14 @@ class NoSuchName(BursarError):
     """There is nothing of that name."""
 
 
+class DeclaredInFile(BursarError):
+    """It is declared in `bursar.toml`, so it is changed there."""
+
+
+class BadTerms(BursarError):
+    """The terms of a key or a budget make no sense; the message names the one that does not."""
+
+
 class Author(Struct, frozen=True):
     """Who changes something, and when."""
 

@@ -82,6 +82,11 @@ class Inquiry(Struct, frozen=True):
 def inquiries(rules: Rules, *, at_us: int, began_us: int, counted: Counted) -> Iterator[Inquiry]:
     """All that must be asked at an instant to seed the accounts of these rules."""
     yield from _run_inquiries(at_us, began_us)
+    yield from budget_inquiries(rules, at_us=at_us, began_us=began_us, counted=counted)
+
+
+def budget_inquiries(rules: Rules, *, at_us: int, began_us: int, counted: Counted) -> Iterator[Inquiry]:
+    """Those that are for budgets."""
     below = _below(rules)
     groups: dict[_Key, list[BudgetRule]] = {}
     for rule in rules.by_name.values():

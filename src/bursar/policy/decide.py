@@ -72,7 +72,9 @@ def decide(matched: Matched, ask: Ask, rules: Rules) -> Decision:
         rule: BudgetRule | None = budget
         while rule is not None:
             amount = ask.bound if rule.measure == "usd" else ask.tokens
-            claims[_budget_gate(rule, ask, rules)] = _unbounded(rule, ask, notes) if amount is None else amount
+            per = rule.budget.per
+            gate = budget_gate(rule, whose_of(per, ask.facts) if per else (), rules, at_us=ask.at_us)
+            claims[gate] = _unbounded(rule, ask, notes) if amount is None else amount
             rule = rule.parent
     if not claims:
         return NOTHING_TO_HOLD
@@ -132,10 +134,9 @@ def _unbounded(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
     return 0
 
 
-def _budget_gate(rule: BudgetRule, ask: Ask, rules: Rules) -> Gate:
-    per = rule.budget.per
-    whose = whose_of(per, ask.facts) if per else ()
-    window = rule.period.window(ask.at_us)
+def budget_gate(rule: BudgetRule, whose: Whose, rules: Rules, *, at_us: int) -> Gate:
+    """The gate of a budget's account at an instant."""
+    window = rule.period.window(at_us)
     made = rules.recall(rule, whose)
     if made is None or made.window is not window:
         made = Made((_made_budget_gate(rule, whose, window, rules),), window)

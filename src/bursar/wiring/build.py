@@ -7,6 +7,7 @@ from typing import Final, get_args
 from bursar.catalog.load import load_catalog
 from bursar.clock import Clock
 from bursar.config import Config, DialectName, Provider
+from bursar.control.rules import rules_of
 from bursar.dialects.base import Dialect
 from bursar.dialects.registry import dialect_for
 from bursar.errors import ConfigError
@@ -21,7 +22,6 @@ from bursar.wiring.alerting import hooks_of
 from bursar.wiring.aws import bedrock_signer
 from bursar.wiring.control import ControlLink
 from bursar.wiring.environment import secret
-from bursar.wiring.rules import rules_of
 
 _SIMULATED_PATHS: Final[Mapping[str, str]] = {"anthropic": "", "gemini": "", "azure": "", "bedrock": ""}
 """Below the simulated provider's address, every other dialect's base URL ends in ``/v1``."""

@@ -25,22 +25,27 @@ class ControlLink:
         version = self.state.version()
         self.keys: Final = CachedKeys(self.state.keys, clock, grace_s=config.server.key_grace_s, version=version)
         self._rules = _rules_of(version)
+        self._clock: Final = clock
+        self._ends_us = self._next_end()
 
     async def poll(self) -> bool:
-        """See what has changed: True when budgets or top-ups have, so that a new snapshot is due.
+        """See what has changed: True when budgets have, or a top-up came or ended, so that a new snapshot is due.
 
         Meant to run twice a second on the event loop that asks for keys; the database is read in a thread.
         """
         try:
             version = await asyncio.to_thread(self.state.version)
             self._observe(version)
+            is_due = self._rules != _rules_of(version) or self._has_ended()
+            if is_due:
+                self._ends_us = await asyncio.to_thread(self._next_end)
         except ControlUnavailable as failed:
             if self.keys.trouble is None:
                 log.error("keys that were seen before stay valid for a while: %s", failed)  # noqa: TRY400 - no trace
             self.keys.fail(failed)
             return False
-        before, self._rules = self._rules, _rules_of(version)
-        return before != self._rules
+        self._rules = _rules_of(version)
+        return is_due
 
     def check_names(self, config: Config) -> None:
         """Raise ConfigError when the file declares a key of a name that a key made at run time bears."""
@@ -55,6 +60,14 @@ class ControlLink:
     def close(self) -> None:
         """Let go of it."""
         self.state.close()
+
+    def _next_end(self) -> int | None:
+        """When the next top-up ends, which changes the rules without anybody's doing; ``None`` = none does."""
+        ends = [record.top_up.until_us for record in self.state.top_ups.active(self._clock.now_us())]
+        return min((end_us for end_us in ends if end_us is not None), default=None)
+
+    def _has_ended(self) -> bool:
+        return self._ends_us is not None and self._clock.now_us() >= self._ends_us
 
     def _observe(self, version: Version) -> None:
         was_away = self.keys.trouble is not None

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, Final, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,15 +14,13 @@ from bursar.clock import format_us
 from bursar.config import KeyGrant
 from bursar.console.admin import ACTOR
 from bursar.console.keys.operations import MOST
-from bursar.console.replies import Endpoint, json_answer
-from bursar.control.keybook import BadTerms, Issued, KeyBook, key_fields
+from bursar.console.paging import next_link, number
+from bursar.console.replies import Endpoint, body_as, json_answer
+from bursar.control.keybook import Issued, KeyBook, key_fields
 from bursar.control.state import ControlState
-from bursar.control.values import AuditEntry, Author
+from bursar.control.values import AuditEntry, Author, BadTerms
 from bursar.gateway.state import Gateway
-from bursar.ledger.questions import QuestionError
 from bursar.when import parse_length
-
-T = TypeVar("T")
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,13 +51,13 @@ class KeyEndpoints:
     async def every(self, request: Request) -> Response:
         """A page of keys by name."""
         query = request.query_params
-        limit, after = _number(query.get("limit"), "limit", most=MOST), query.get("after", "")
+        limit, after = number(query.get("limit"), "limit", most=MOST), query.get("after", "")
         is_deleted = query.get("deleted", "false") == "true"
         keys = await asyncio.to_thread(
             lambda: tuple(islice(self._book().every(after=after, with_deleted=is_deleted), limit + 1))
         )
         told = [key_fields(key, now_us=self._now_us()) for key in keys[:limit]]
-        return json_answer(told, headers=_next(request, after=told[-1]["name"]) if len(keys) > limit else {})
+        return json_answer(told, headers=next_link(request, after=told[-1]["name"]) if len(keys) > limit else {})
 
     async def one(self, request: Request) -> Response:
         """One key."""
@@ -69,13 +66,13 @@ class KeyEndpoints:
 
     async def create(self, request: Request) -> Response:
         """Make a key."""
-        grant = _body(await request.body(), KeyGrant)
+        grant = body_as(await request.body(), KeyGrant)
         issued = await asyncio.to_thread(self._book().create, grant, self._author())
         return self._issued(issued, status=201)
 
     async def change(self, request: Request) -> Response:
         """Change some terms."""
-        changes = _body(await request.body(), dict[str, Any])
+        changes = body_as(await request.body(), dict[str, Any])
         record = await asyncio.to_thread(self._book().change, _name(request), changes, self._author())
         return json_answer(key_fields(record, now_us=self._now_us()))
 
@@ -86,7 +83,7 @@ class KeyEndpoints:
 
     async def rotate(self, request: Request) -> Response:
         """Give a key a new secret."""
-        rotation = _body(await request.body() or b"{}", Rotation)
+        rotation = body_as(await request.body() or b"{}", Rotation)
         try:
             overlap_us = parse_length(rotation.overlap)
         except ValueError as wrong:
@@ -98,12 +95,12 @@ class KeyEndpoints:
     async def audit_log(self, request: Request) -> Response:
         """A page of the audit log."""
         query = request.query_params
-        limit = _number(query.get("limit"), "limit", most=MOST)
-        before = _number(query["before"], "before", most=2**62) if "before" in query else None
+        limit = number(query.get("limit"), "limit", most=MOST)
+        before = number(query["before"], "before", most=2**62) if "before" in query else None
         entries = await asyncio.to_thread(
             lambda: self._control.audit.newest(subject=query.get("subject"), before=before, limit=limit + 1)
         )
-        headers = _next(request, before=str(entries[limit - 1].id)) if len(entries) > limit else {}
+        headers = next_link(request, before=str(entries[limit - 1].id)) if len(entries) > limit else {}
         return json_answer([_entry_fields(entry) for entry in entries[:limit]], headers=headers)
 
     def _book(self) -> KeyBook:
@@ -122,26 +119,6 @@ class KeyEndpoints:
 
 def _name(request: Request) -> str:
     return str(request.path_params["name"])
-
-
-def _body(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as wrong:
-        raise BadTerms(f"the body is not what this operation takes: {wrong}") from None
-
-
-def _number(text: str | None, name: str, *, most: int) -> int:
-    if text is None:
-        return most
-    if not (text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1 and 1 <= int(text) <= most):
-        raise QuestionError(f"{name}: {text[:40]!r} is not a whole number from 1 to {most}")
-    return int(text)
-
-
-def _next(request: Request, **position: str) -> dict[str, str]:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in position]
-    return {"link": f'<{request.url.path}?{urlencode([*kept, *position.items()])}>; rel="next"'}
 
 
 def _entry_fields(entry: AuditEntry) -> dict[str, Any]:

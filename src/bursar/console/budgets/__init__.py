@@ -1,0 +1,1 @@
+"""Budgets over HTTP: the operations, their schemas, and what answers them."""
