@@ -7,6 +7,8 @@ nothing named `x-bursar-*` ever does.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from bursar.policy.tags import normalise
 
 Header = tuple[bytes, bytes]
@@ -95,6 +97,18 @@ class RequestHead:
     def remember(self, name: str, owner: object, headers: tuple[Header, ...]) -> None:
         """Remember the complete headers for a provider; they must hold no credential of the caller."""
         self._outgoing[name] = (owner, headers)
+
+
+class Heading(Struct, frozen=True):
+    """What a request says before its body."""
+
+    method: str
+    path: str
+    """Percent-encoded, as sent."""
+    query: str
+    head: RequestHead
+    own: Mapping[bytes, bytes]
+    """The headers that are `PER_CALL`; of a head that is repeated, the content-length may be another's."""
 
 
 def presented_key(own: Mapping[bytes, bytes]) -> bytes | None:
