@@ -63,7 +63,7 @@ class ReadyProvider:
         self.asked = []
 
     def send(self, request, handler):
-        self.asked.append((request.method, request.target, request.headers, request.body))
+        self.asked.append((request.method, request.target, request.headers.pairs, request.body))
         handler.on_sent()
         handler.on_head(200, [(b"content-type", b"application/json")])
         handler.on_body(ANSWER)

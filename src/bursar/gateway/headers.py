@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from bursar.policy.tags import normalise
+from bursar.upstream import Fields
 
 Header = tuple[bytes, bytes]
 
@@ -71,7 +72,7 @@ class RequestHead:
         """What a provider gets, credentials aside."""
         self.own: dict[str, str] = {}
         """`x-bursar-*` headers without the prefix."""
-        self._outgoing: dict[str, tuple[object, tuple[Header, ...]]] = {}
+        self._outgoing: dict[str, tuple[object, Fields]] = {}
         content_type = b""
         for header in headers:
             name = header[0]
@@ -89,12 +90,12 @@ class RequestHead:
         )
         """The tags among the headers, normalised."""
 
-    def recall(self, name: str, owner: object) -> tuple[Header, ...] | None:
+    def recall(self, name: str, owner: object) -> Fields | None:
         """The complete headers remembered for a provider, as long as it is still the same ``owner`` object."""
         held = self._outgoing.get(name)
         return held[1] if held is not None and held[0] is owner else None
 
-    def remember(self, name: str, owner: object, headers: tuple[Header, ...]) -> None:
+    def remember(self, name: str, owner: object, headers: Fields) -> None:
         """Remember the complete headers for a provider; they must hold no credential of the caller."""
         self._outgoing[name] = (owner, headers)
 

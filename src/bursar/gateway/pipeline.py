@@ -23,7 +23,7 @@ from bursar.money import Pico
 from bursar.policy.identity import Identity
 from bursar.policy.tags import normalise, tag
 from bursar.price import upper_bound
-from bursar.upstream import UpstreamRequest
+from bursar.upstream import Fields, UpstreamRequest
 
 UNSTATED_OUTPUT_TOKENS: Final = 1_000_000
 """Bound on an answer when neither the caller caps it nor the catalog knows the model's limits: the context windows of
@@ -203,7 +203,7 @@ def _upstream(
         path = quote(path, safe="/%:?@!$&'()*+,;=~-._")
     headers = outgoing_headers(target, incoming.head, incoming.own, virtual_key=virtual_key)
     if target.sign is not None:
-        headers = tuple(target.sign(incoming.method, path, list(headers), request.body))
+        headers = Fields(target.sign(incoming.method, path, list(headers.pairs), request.body))
     return UpstreamRequest(
         origin=target.origin,
         method=incoming.method.encode("ascii"),
