@@ -9,7 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.policy.tags import normalise
+from bursar.config import Tags
+from bursar.policy.identity import Identity
+from bursar.policy.tags import Tagged, normalise, tag
 from bursar.upstream import Fields
 
 Header = tuple[bytes, bytes]
@@ -64,7 +66,7 @@ class RequestHead:
     caller, and `outgoing` may be recomputed at any time.
     """
 
-    __slots__ = ("_outgoing", "content_type", "forward", "own", "tags")
+    __slots__ = ("_outgoing", "_tagged", "content_type", "forward", "own", "tags")
 
     def __init__(self, headers: Iterable[Header]) -> None:
         """Sort ``headers`` (names lower-cased)."""
@@ -73,6 +75,7 @@ class RequestHead:
         self.own: dict[str, str] = {}
         """`x-bursar-*` headers without the prefix."""
         self._outgoing: dict[str, tuple[object, Fields]] = {}
+        self._tagged: tuple[Identity, Tags, Tagged] | None = None
         content_type = b""
         for header in headers:
             name = header[0]
@@ -89,6 +92,18 @@ class RequestHead:
             (name.removeprefix(_TAG_PREFIX), value) for name, value in self.own.items() if name not in _STEERING
         )
         """The tags among the headers, normalised."""
+
+    def tagged_for(self, identity: Identity, rules: Tags) -> Tagged:
+        """The outcome of tagging a call that says nothing in its body; remembered for the key that came last.
+
+        Raises Refusal ``missing_tags``.
+        """
+        held = self._tagged
+        if held is not None and held[0] is identity and held[1] is rules:
+            return held[2]
+        tagged = tag(identity.principal, defaults=identity.tags, body=(), headers=self.tags, rules=rules)
+        self._tagged = (identity, rules, tagged)
+        return tagged
 
     def recall(self, name: str, owner: object) -> Fields | None:
         """The complete headers remembered for a provider, as long as it is still the same ``owner`` object."""

@@ -134,16 +134,14 @@ def read(route: Route, incoming: Incoming) -> Request:
 
 
 def _tag(admission: Admission, identity: Identity, request: Request) -> None:
-    body = list(request.metadata.items()) if request.metadata else []
-    if request.user:
-        body.append(("user", request.user))
-    tagged = tag(
-        identity.principal,
-        defaults=identity.tags,
-        body=normalise(body) if body else (),
-        headers=admission.incoming.head.tags,
-        rules=admission.snapshot.config.tags,
-    )
+    head, rules = admission.incoming.head, admission.snapshot.config.tags
+    if request.metadata or request.user:
+        body = list(request.metadata.items())
+        if request.user:
+            body.append(("user", request.user))
+        tagged = tag(identity.principal, defaults=identity.tags, body=normalise(body), headers=head.tags, rules=rules)
+    else:
+        tagged = head.tagged_for(identity, rules)
     admission.principal = tagged.principal
     admission.tags = tagged.tags
 
