@@ -35,7 +35,8 @@ class _Body(Struct):
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
-_SEARCH_MODELS: Final = ("-search-preview", "-search-api")
+_SEARCH: Final = "-search-"
+_SEARCH_MODELS: Final = (f"{_SEARCH}preview", f"{_SEARCH}api")
 _NULL: Final = b"null"
 _ONE_SEARCH: Final = usage_of({Meter.SEARCHES: 1})
 
@@ -59,12 +60,14 @@ def read_chat(body: bytes, flavour: Flavour) -> Request:
         service_tier=text(asked.service_tier),
         strip_usage=changed is not None,
         changes=() if changed is None else (CHANGE,),
-        usage=_ONE_SEARCH if flavour.search_models and _searches(model, bytes(asked.web_search_options)) else None,
+        usage=_ONE_SEARCH if flavour.search_models and _searches(model, asked.web_search_options) else None,
     )
 
 
-def _searches(model: str | None, options: bytes) -> bool:
-    return options not in (b"", _NULL) or (model is not None and any(mark in model for mark in _SEARCH_MODELS))
+def _searches(model: str | None, options: Raw) -> bool:
+    if options and bytes(options) != _NULL:
+        return True
+    return model is not None and _SEARCH in model and any(mark in model for mark in _SEARCH_MODELS)
 
 
 class _Function(Struct):
