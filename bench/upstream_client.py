@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from bursar.upstream import ClientSettings, Failure, Origin, Timeouts, UpstreamClient, UpstreamRequest
+from bursar.upstream import ClientSettings, Failure, Fields, Origin, Timeouts, UpstreamClient, UpstreamRequest
 
 BODY = b"x" * 4500
 HEADERS = (
@@ -160,7 +160,7 @@ class Handler:
 async def ours(port: int, connections: int, requests: int, target: bytes = b"/v1/chat/completions") -> None:
     loop = asyncio.get_running_loop()
     client = UpstreamClient(loop, ClientSettings())
-    request = UpstreamRequest(Origin("http", "127.0.0.1", port), b"POST", target, HEADERS, BODY, TIMEOUTS)
+    request = UpstreamRequest(Origin("http", "127.0.0.1", port), b"POST", target, Fields(HEADERS), BODY, TIMEOUTS)
     run = Run(requests, connections)
     for _ in range(connections):
         Handler(run, client, request).send()

@@ -1,6 +1,7 @@
 """Ids and clocks."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,3 +29,12 @@ def test_system_clock_ids_are_unique():
     clock = SystemClock()
 
     assert len({clock.new_id() for _ in range(1000)}) == 1000
+
+
+def test_system_clock_ids_in_threads():
+    """Threads that share a clock never get the same random bytes."""
+    clock = SystemClock()
+    with ThreadPoolExecutor(4) as threads:
+        ids = list(threads.map(lambda _: clock.new_id(), range(2000)))
+
+    assert 2000 == len({one[14:] for one in ids})

@@ -100,3 +100,18 @@ def test_repricing_repeats_settling(model, tier, has_parts):
             correction.list_cost,
         )
         assert again.usage == (row.usage if correction.usage is None else correction.usage)
+
+
+@given(
+    st.sampled_from([None, "default", "priority"]),
+    st.dictionaries(st.sampled_from(["region", "speed", "deployment"]), st.sampled_from(["a", "b"]), max_size=2),
+    st.sampled_from([target_of(), target_of(dialect="azure", deployment="regional")]),
+)
+def test_conditions(tier, served, target):
+    """The account's conditions, what the answer says in their place, and its tier, sorted."""
+    reading = Reading(
+        usage=USED, status=UsageStatus.REPORTED, service_tier=tier, conditions=tuple(sorted(served.items()))
+    )
+
+    expected = dict(target.conditions) | served | ({} if tier is None else {"service_tier": tier})
+    assert tuple(sorted(expected.items())) == conditions_of(target, reading)

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from bursar.upstream import ClientSettings, Exchange, Failure, Origin, Timeouts, UpstreamClient, UpstreamRequest
+from bursar.upstream import ClientSettings, Exchange, Failure, Fields, Origin, Timeouts, UpstreamClient, UpstreamRequest
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -71,7 +71,9 @@ def request(origin: Origin, *, timeouts: Timeouts = PATIENT, **changes: Any) -> 
         "headers": ((b"authorization", b"Bearer secret"),),
         "body": b'{"model":"m"}',
     }
-    return UpstreamRequest(origin=origin, timeouts=timeouts, **(fields | changes))
+    fields |= changes
+    fields["headers"] = Fields(fields["headers"])
+    return UpstreamRequest(origin=origin, timeouts=timeouts, **fields)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]], *, reports: int = 0) -> Any:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bursar.upstream.framing import ResponseReader
 from support.answers import LIMIT, answers, read, read_with_h11, split
 
 
@@ -259,3 +260,26 @@ def test_connect_answer():
 def test_persistence(head, is_reusable):
     """RFC 9112 §9.3: close wins, 1.1 persists by default, 1.0 only when it says so."""
     assert read([head + b"Content-Length: 0\r\n\r\n"]).is_reusable == is_reusable
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300) | st.just(b"\r\n") | st.just(b"c8\r\n"), max_size=5), st.data())
+def test_one_chunk_a_read(parts, data):
+    """A chunk that comes alone in a read, as streams bring them, is read like one that comes byte by byte."""
+    spell = data.draw(st.sampled_from([b"%x\r\n%b\r\n", b"%X\r\n%b\r\n", b"0%x\r\n%b\r\n", b"%x;a=b\r\n%b\r\n"]))
+    reads = [_CHUNKED, *(spell % (len(part), part) for part in parts), b"0\r\n\r\n"]
+    whole, cut = ResponseReader(b"POST", 65536), ResponseReader(b"POST", 65536)
+    taken = [whole.feed(one) for one in reads]
+    body = b"".join([cut.feed(bytes((byte,))) for byte in b"".join(reads)])
+
+    assert ([b"", *parts, b""], b"".join(parts)) == (taken, body)
+    assert whole.ended
+    assert cut.ended
+
+
+def test_size_line_that_lies():
+    """A read that ends like a chunk but is longer than its size is not taken for one."""
+    reader = ResponseReader(b"POST", 65536)
+    reader.feed(_CHUNKED)
+    reader.feed(b"2\r\nabc\r\n")
+
+    assert reader.fault is not None

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bursar.upstream import Origin, Timeouts, UpstreamRequest
+from bursar.upstream import Fields, Origin, Timeouts, UpstreamRequest
 from bursar.upstream.request import encode_head
 
 
 def make(*, method=b"POST", target=b"/v1", headers=(), body=b""):
     timeouts = Timeouts(connect_s=1, first_byte_s=1, idle_s=1)
-    return UpstreamRequest(Origin("http", "x", 80), method, target, tuple(headers), body, timeouts)
+    return UpstreamRequest(Origin("http", "x", 80), method, target, Fields(headers), body, timeouts)
 
 
 def encode(request):
@@ -125,3 +125,19 @@ def test_forward_proxy_form():
     head = encode_head(make(), prefix=b"http://x", host_lines=b"host: x\r\nproxy-authorization: Basic YTpi\r\n")
 
     assert head.startswith(b"POST http://x/v1 HTTP/1.1\r\nhost: x\r\nproxy-authorization: Basic YTpi\r\n")
+
+
+@given(FIELDS)
+def test_fields_sent_again(headers):
+    """Fields that serve several requests are written alike in each."""
+    request = make(headers=headers)
+
+    assert encode(make(headers=headers)) == encode(request) == encode(request)
+
+
+def test_bad_fields_sent_again():
+    """Fields that were refused once are refused again."""
+    request = make(headers=[(b"x", b"1\r\ny: 2")])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="'x'"):
+            encode(request)

@@ -99,11 +99,14 @@ class OpenAI:
     def __init__(self, flavour: Flavour = OPENAI) -> None:
         self.name: str = flavour.name
         self._flavour = flavour
+        self._posts = {
+            path: Endpoint(flavour.name, operation, path, billable=operation not in _UNBILLED)
+            for path, operation in _POSTS.items()
+        }
 
     def match(self, method: str, path: str) -> Endpoint | None:
-        if method == "POST" and path in _POSTS:
-            operation = _POSTS[path]
-            return Endpoint(self.name, operation, path, billable=operation not in _UNBILLED)
+        if method == "POST" and path in self._posts:
+            return self._posts[path]
         if found := _RESPONSE.fullmatch(path):
             operation = _RESPONSE_ROUTES.get((method, found["rest"]), "")
             return Endpoint(self.name, operation, path, billable=operation not in _UNBILLED) if operation else None

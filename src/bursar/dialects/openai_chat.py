@@ -46,7 +46,8 @@ class _Body(_Unread):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _UNREAD: Final = msgspec.json.Decoder(_Unread)
-_SEARCH_MODELS: Final = ("-search-preview", "-search-api")
+_SEARCH: Final = "-search-"
+_SEARCH_MODELS: Final = (f"{_SEARCH}preview", f"{_SEARCH}api")
 _NULL: Final = b"null"
 _ONE_SEARCH: Final = usage_of({Meter.SEARCHES: 1})
 
@@ -86,7 +87,9 @@ def _read_body(body: bytes) -> tuple[_Unread, list[Message] | None]:
 
 
 def _searches(model: str | None, options: bytes) -> bool:
-    return options not in (b"", _NULL) or (model is not None and any(mark in model for mark in _SEARCH_MODELS))
+    if options not in (b"", _NULL):
+        return True
+    return model is not None and _SEARCH in model and any(mark in model for mark in _SEARCH_MODELS)
 
 
 class _Function(Struct):

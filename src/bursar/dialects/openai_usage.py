@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from bursar.dialects.fields import count, mapping
 from bursar.dialects.flavours import Flavour
+from bursar.dialects.openai_ordinary import ordinary_usage
 from bursar.events import UsageStatus
 from bursar.usage import Meter, Usage, usage_of
 
@@ -61,6 +62,12 @@ TEXT: Final = Plain()
 
 def settle(usage: Mapping[str, Any], flavour: Flavour, plain: Plain = TEXT) -> Settlement:
     """Read a usage object into disjoint meters."""
+    ordinary = ordinary_usage(usage) if plain is TEXT else None
+    return Settlement(ordinary, UsageStatus.REPORTED) if ordinary is not None else probe(usage, flavour, plain)
+
+
+def probe(usage: Mapping[str, Any], flavour: Flavour, plain: Plain = TEXT) -> Settlement:
+    """Read a usage object that may be anything; what it makes of an ordinary one is what `settle` makes of it."""
     billed = usage.get("billed_units")
     if billed and isinstance(billed, dict):
         return _billed_units(billed)

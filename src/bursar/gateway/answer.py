@@ -102,7 +102,7 @@ class Answer:
 
     def _head(self, status: int, headers: Iterable[Header], framing: bytes) -> bytes:
         parts = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        parts.extend(b"%b: %b\r\n" % header for header in headers)
+        parts += [b"%b: %b\r\n" % header for header in headers]
         parts.append(framing)
         if not self._keep_alive:
             parts.append(b"connection: close\r\n")

@@ -46,6 +46,8 @@ UNKNOWN: Final = Reading(usage=None, status=UsageStatus.MISSING, complete=False)
 _UNCOMMENTED: Final = frozenset(("gemini",))
 """Dialects whose official client reads an SSE comment as data and fails on it (google-genai 3.4, `_api_client`)."""
 
+_PRICE_STATUSES: Final = {status: status.value.encode("ascii") for status in PriceStatus}
+
 _REQUEST_IDS: Final = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id", b"x-groq-request-id")
 
 
@@ -394,7 +396,7 @@ class Attempt:
             call.gateway.noted.settled.append(plan.needs.gates)
         call.gateway.recorder.append(row)
         counts = call.gateway.counts
-        counts.outcome(outcome.value)
+        counts.outcome(outcome)
         counts.response_bytes += self._response_bytes
         return row
 
@@ -443,7 +445,7 @@ class Attempt:
 
 def cost_headers(row: Settled) -> list[Header]:
     """What the client is told about a settled attempt."""
-    headers = [(b"x-bursar-price-status", row.price_status.value.encode("ascii"))]
+    headers = [(b"x-bursar-price-status", _PRICE_STATUSES[row.price_status])]
     if row.cost is not None and row.price_status is not PriceStatus.UNPRICED:
         headers.append((b"x-bursar-cost-usd", format_usd(row.cost).encode("ascii")))
     model = row.model or row.facts.model

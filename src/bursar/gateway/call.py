@@ -16,7 +16,7 @@ from bursar.errors import LedgerUnavailable, Refusal
 from bursar.events import Outcome
 from bursar.gateway.answer import Answer
 from bursar.gateway.attempt import Attempt
-from bursar.gateway.headers import RequestHead
+from bursar.gateway.headers import Heading
 from bursar.gateway.holding import Holding, NoRoom, hold
 from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, fitted
 from bursar.gateway.settle import refuse
@@ -52,35 +52,24 @@ class Call:
         "at_us",
         "call_id",
         "gateway",
-        "head",
+        "heading",
         "is_answered",
         "is_receiving",
-        "method",
-        "own",
-        "path",
-        "query",
         "snapshot",
         "wants_cost_comment",
         "was_abandoned",
     )
 
-    def __init__(
-        self, gateway: Gateway, *, method: str, url: bytes, head: RequestHead, own: dict[bytes, bytes], answer: Answer
-    ) -> None:
+    def __init__(self, gateway: Gateway, heading: Heading, answer: Answer) -> None:
         clock = gateway.clock
         self.gateway = gateway
         self.snapshot: Snapshot = gateway.snapshot
-        self.method = method
-        path, _, query = url.partition(b"?")
-        self.path = path.decode("latin-1")
-        self.query = query.decode("latin-1")
-        self.head = head
-        self.own = own
+        self.heading = heading
         self.answer = answer
         self.call_id = clock.new_id()
         self.at_us = clock.now_us()
         self.admitted_us = clock.monotonic_us()
-        self.wants_cost_comment = head.own.get("stream-cost", "") == "comment"
+        self.wants_cost_comment = heading.head.own.get("stream-cost", "") == "comment"
         self.is_receiving = True
         self.was_abandoned = False
         """Refused before the request had arrived completely."""
@@ -274,16 +263,17 @@ class Call:
         attempt.send()
 
     def _admit(self, body: bytes) -> Admission:
+        heading = self.heading
         incoming = Incoming(
-            call_id=self.call_id,
-            at_us=self.at_us,
-            method=self.method,
-            path=self.path,
-            query=self.query,
-            head=self.head,
-            own=self.own,
-            body=body,
-            peer=self.answer.peer,
+            self.call_id,
+            self.at_us,
+            heading.method,
+            heading.path,
+            heading.query,
+            heading.head,
+            heading.own,
+            body,
+            self.answer.peer,
         )
         self.gateway.counts.calls += 1
         return Admission(incoming, self.snapshot)
@@ -331,14 +321,16 @@ class Call:
         self._answered()
 
     def _send_error(self, refusal: Refusal) -> None:
-        dialect = self._plan.target.dialect if self._plan else self.snapshot.routes.dialect_for(unquote(self.path))
+        dialect = (
+            self._plan.target.dialect if self._plan else self.snapshot.routes.dialect_for(unquote(self.heading.path))
+        )
         headers, body = dialect.error(
             status=refusal.status, code=refusal.code, message=refusal.message, request_id=self.call_id
         )
         extra = self.own_headers()
         if refusal.retry_after_s is not None:
             extra.append((b"retry-after", str(refusal.retry_after_s).encode("ascii")))
-        self.answer.whole(refusal.status, (*headers, *extra), b"" if self.method == "HEAD" else body)
+        self.answer.whole(refusal.status, (*headers, *extra), b"" if self.heading.method == "HEAD" else body)
 
     def _answered(self) -> None:
         if not self.is_answered:

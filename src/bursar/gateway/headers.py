@@ -7,8 +7,11 @@ nothing named `x-bursar-*` ever does.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from bursar.dialects.fields import document, string_map
 from bursar.policy.tags import Pairs, normalise
+from bursar.upstream import Fields
 
 Header = tuple[bytes, bytes]
 
@@ -84,7 +87,7 @@ class RequestHead:
         """What a provider gets, credentials aside."""
         self.own: dict[str, str] = {}
         """`x-bursar-*` headers without the prefix."""
-        self._outgoing: dict[str, tuple[object, tuple[Header, ...]]] = {}
+        self._outgoing: dict[str, tuple[object, Fields]] = {}
         self.metadata: Pairs = ()
         """What a header says that is body metadata in other formats."""
         content_type = b""
@@ -106,14 +109,26 @@ class RequestHead:
         )
         """The tags among the headers, normalised."""
 
-    def recall(self, name: str, owner: object) -> tuple[Header, ...] | None:
+    def recall(self, name: str, owner: object) -> Fields | None:
         """The complete headers remembered for a provider, as long as it is still the same ``owner`` object."""
         held = self._outgoing.get(name)
         return held[1] if held is not None and held[0] is owner else None
 
-    def remember(self, name: str, owner: object, headers: tuple[Header, ...]) -> None:
+    def remember(self, name: str, owner: object, headers: Fields) -> None:
         """Remember the complete headers for a provider; they must hold no credential of the caller."""
         self._outgoing[name] = (owner, headers)
+
+
+class Heading(Struct, frozen=True):
+    """What a request says before its body."""
+
+    method: str
+    path: str
+    """Percent-encoded, as sent."""
+    query: str
+    head: RequestHead
+    own: Mapping[bytes, bytes]
+    """The headers that are `PER_CALL`; of a head that is repeated, the content-length may be another's."""
 
 
 def presented_key(own: Mapping[bytes, bytes]) -> bytes | None:

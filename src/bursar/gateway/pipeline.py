@@ -28,7 +28,7 @@ from bursar.policy.identity import Identity
 from bursar.policy.network import caller_address
 from bursar.policy.scope import Scope
 from bursar.policy.tags import marked
-from bursar.upstream import UpstreamRequest
+from bursar.upstream import Fields, UpstreamRequest
 
 
 class Incoming(Struct, frozen=True):
@@ -324,7 +324,7 @@ def _upstream(
         path = quote(path, safe="/%:?@!$&'()*+,;=~-._")
     headers = outgoing_headers(target, incoming.head, incoming.own, virtual_key=virtual_key)
     if target.sign is not None:
-        headers = tuple(target.sign(incoming.method, path, list(headers), request.body))
+        headers = Fields(target.sign(incoming.method, path, list(headers.pairs), request.body))
     return UpstreamRequest(
         origin=target.origin,
         method=incoming.method.encode("ascii"),

@@ -17,7 +17,8 @@ from uvicorn.server import ServerState
 
 from bursar.gateway.answer import Answer
 from bursar.gateway.call import Call
-from bursar.gateway.headers import PER_CALL
+from bursar.gateway.headers import PER_CALL, Heading
+from bursar.gateway.repeats import RepeatedHead
 from bursar.gateway.routes import owns
 from bursar.gateway.state import Gateway
 
@@ -53,6 +54,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._own: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._is_in_head = True
+        self._is_between = True
+        """No byte of a next message has been parsed."""
+        self._repeatable: Heading | None = None
+        """The heading of the call that the last read began, if a next one may look the same."""
+        self._repeated: RepeatedHead | None = None
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._closes = False
@@ -108,6 +114,7 @@ class GatewayProtocol(HttpToolsProtocol):
     # Parser callbacks.
 
     def on_message_begin(self) -> None:
+        self._is_between = False
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -142,6 +149,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_in_head = True
+        self._is_between = True
         self._head_bytes = 0
         if self._owner == _ASGI:
             self._quiet_since_us = self.gateway.clock.monotonic_us()
@@ -153,17 +161,36 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _begin_call(self) -> None:
         parser = self.parser
-        http10 = parser.get_http_version() == "1.0"
-        is_upgrade = parser.should_upgrade()
         own = self._own
-        head = self.gateway.heads.sorted(tuple(self.headers))
-        answer = Answer(self.transport, http10=http10, keep_alive=parser.should_keep_alive() and not is_upgrade)
-        method = parser.get_method().decode("ascii")
-        call = Call(self.gateway, method=method, url=self.url, head=head, own=own, answer=answer)
-        call.on_answered(self._answered)
-        self._call = call
+        http10 = parser.get_http_version() == "1.0"
+        keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        path, _, query = self.url.partition(b"?")
+        heading = Heading(
+            parser.get_method().decode("ascii"),
+            path.decode("latin-1"),
+            query.decode("latin-1"),
+            self.gateway.heads.sorted(tuple(self.headers)),
+            own,
+        )
+        expects_continue = _expects_continue(own)
+        if keep_alive and not http10 and not expects_continue:
+            self._repeatable = heading
         length = own.get(b"content-length")
-        call.declare(int(length) if length is not None else None, expects_continue=_expects_continue(own))
+        call = self._start_call(heading, Answer(self.transport, http10=http10, keep_alive=keep_alive))
+        call.declare(int(length) if length is not None else None, expects_continue=expects_continue)
+
+    def _repeat_call(self, heading: Heading, body: bytes) -> None:
+        """A request like the one before, but for its body: `_begin_call` and the parser's events after it, at once."""
+        call = self._start_call(heading, Answer(self.transport, http10=False, keep_alive=True))
+        call.declare(len(body), expects_continue=False)
+        if body:
+            call.receive(body)
+        call.received()
+
+    def _start_call(self, heading: Heading, answer: Answer) -> Call:
+        call = self._call = Call(self.gateway, heading, answer)
+        call.on_answered(self._answered)
+        return call
 
     def _begin_asgi(self) -> None:
         url, headers = self.url, [*self.headers, *self._own.items()]
@@ -210,9 +237,19 @@ class GatewayProtocol(HttpToolsProtocol):
     def _take(self, data: bytes) -> None:
         if self._closes:
             return
+        is_between = self._is_between
+        if is_between and self._repeated is not None and self._owner == _CALL:
+            body = self._repeated.body_of(data)
+            if body is not None:
+                self._repeat_call(self._repeated.heading, body)
+                return
         if self._is_in_head:
             self._head_bytes += len(data)
         self._feed(data)
+        if self._repeatable is not None:
+            if is_between and self._is_between:
+                self._repeated = RepeatedHead.of(data, self._repeatable)
+            self._repeatable = None
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self._closes:
             self._refuse_head()
 

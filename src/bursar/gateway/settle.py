@@ -143,10 +143,14 @@ def price(facts: CallFacts, reading: Reading, timings: Timings, *, target: Targe
 
 def conditions_of(target: Target, reading: Reading) -> Conditions:
     """The facts that select a price variant: the account's, and what the provider says it served."""
-    if reading.service_tier is None and not reading.conditions:
-        return target.conditions
+    tier = reading.service_tier
+    if not reading.conditions:
+        if tier is None:
+            return target.conditions
+        if not target.conditions:
+            return (("service_tier", tier),)
     served = dict(target.conditions)
     served.update(reading.conditions)
-    if reading.service_tier is not None:
-        served["service_tier"] = reading.service_tier
+    if tier is not None:
+        served["service_tier"] = tier
     return tuple(sorted(served.items()))

@@ -42,9 +42,7 @@ class Stopper:
             if self._seen < _LOOK_EVERY_BYTES:
                 return None
             self._seen = 0
-            charge = price(
-                self._facts, tap.seen(), Timings(), target=self._target, catalog=self._catalog
-            )
+            charge = price(self._facts, tap.seen(), Timings(), target=self._target, catalog=self._catalog)
             if charge.cost is None or charge.cost < self._limit:
                 return None
             self.is_stopping = True

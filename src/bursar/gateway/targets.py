@@ -13,7 +13,7 @@ from bursar.catalog.lists import price_list_of
 from bursar.config import DialectName, Provider
 from bursar.dialects.base import Dialect
 from bursar.gateway.headers import Header, RequestHead, provider_credentials
-from bursar.upstream import Origin
+from bursar.upstream import Fields, Origin
 
 DEFAULT_BASE_URLS: Final[Mapping[str, str]] = {
     "openai": "https://api.openai.com/v1",
@@ -91,7 +91,7 @@ def default_base_url(provider: Provider) -> str | None:
 
 def outgoing_headers(
     target: Target, head: RequestHead, own: Mapping[bytes, bytes], *, virtual_key: bytes | None
-) -> tuple[Header, ...]:
+) -> Fields:
     """Headers for the provider: the caller's, with our credential in place of theirs, asking for an unencoded answer.
 
     ``own`` are the call's `PER_CALL` headers. Where the provider has no credential of ours the caller's own goes
@@ -110,7 +110,7 @@ def outgoing_headers(
         replaced = {name for name, _ in target.extra_headers}
         headers = [header for header in headers if header[0] not in replaced]
         headers.extend(target.extra_headers)
-    complete = tuple(headers)
+    complete = Fields(headers)
     if target.api_key is not None:
         head.remember(target.name, target, complete)
     return complete

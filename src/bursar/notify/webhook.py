@@ -17,7 +17,7 @@ from bursar.clock import US_PER_S, Clock
 from bursar.config import Webhook
 from bursar.notify.channel import NotDelivered, Notice
 from bursar.notify.post import TIMEOUTS, post
-from bursar.upstream import Origin, UpstreamClient, UpstreamRequest
+from bursar.upstream import Fields, Origin, UpstreamClient, UpstreamRequest
 
 SIGNATURE: Final = b"x-bursar-signature"
 
@@ -79,7 +79,7 @@ class WebhookChannel:
             origin=self._hook.origin,
             method=b"POST",
             target=self._hook.target.encode("ascii"),
-            headers=_HEADERS + signed,
+            headers=Fields(_HEADERS + signed),
             body=body,
             timeouts=TIMEOUTS,
         )

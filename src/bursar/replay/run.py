@@ -17,7 +17,7 @@ from bursar.replay.answer import Answer
 from bursar.replay.prompt import MESSAGES_PATH, Prompt, build_prompt
 from bursar.replay.summary import Outcome, Summary, Tally
 from bursar.replay.trace_request import TraceRequest
-from bursar.upstream import ClientSettings, Exchange, Origin, Timeouts, UpstreamClient, UpstreamRequest
+from bursar.upstream import ClientSettings, Exchange, Fields, Origin, Timeouts, UpstreamClient, UpstreamRequest
 
 _GOLDEN_RATIO: Final = 0.6180339887498949
 """Steps of it spread the streamed share evenly over the requests, without chance."""
@@ -194,7 +194,7 @@ class _Playing:
         self._in_flight[answer] = exchange
         self._on_progress(Progress(self._tally.sent, self._tally.done))
 
-    def _headers(self, request: TraceRequest, prompt: Prompt) -> tuple[tuple[bytes, bytes], ...]:
+    def _headers(self, request: TraceRequest, prompt: Prompt) -> Fields:
         headers = [
             (b"content-type", b"application/json"),
             (b"authorization", b"Bearer " + self._settings.key.encode()),
@@ -207,7 +207,7 @@ class _Playing:
             headers.append((b"x-bursar-task", request.task.encode()))
         if self._settings.is_simulated:
             headers.append((b"x-sim-output-tokens", b"%d" % max(1, request.output_tokens)))
-        return tuple(headers)
+        return Fields(headers)
 
     def _ended(self, answer: Answer, outcome: Outcome) -> None:
         self._in_flight.pop(answer, None)

@@ -11,6 +11,7 @@ sent in full; certificates are always verified. It fails closed: what is not str
 
 from bursar.upstream.client import UpstreamClient
 from bursar.upstream.exchange import Exchange
+from bursar.upstream.fields import Fields
 from bursar.upstream.model import (
     ClientSettings,
     Failure,
@@ -27,6 +28,7 @@ __all__ = [
     "Exchange",
     "Failure",
     "FailureKind",
+    "Fields",
     "Origin",
     "OriginStats",
     "ResponseHandler",

@@ -11,6 +11,7 @@ import asyncio
 from math import inf
 from typing import Final, Protocol, cast
 
+from bursar.upstream.body import BodyReader
 from bursar.upstream.deadlines import Deadlines
 from bursar.upstream.exchange import Exchange
 from bursar.upstream.framing import HeadTooLarge, ResponseReader
@@ -45,9 +46,11 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer_started",
+        "_body",
         "_body_bytes",
         "_deadlines",
         "_exchange",
+        "_idle_s",
         "_is_write_paused",
         "_loop",
         "_owner",
@@ -69,7 +72,10 @@ class Connection(asyncio.Protocol):
         self._is_write_paused = False
         self._served = 0
         self._answer_started = False
+        self._body: BodyReader | None = None
+        """The reader of the body, once the final head has arrived."""
         self._body_bytes = 0
+        self._idle_s = inf
         self.deadline = inf
         """When the exchange times out, or the idle connection expires."""
 
@@ -85,7 +91,9 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._reader = ResponseReader(request.method, self._owner.max_header_bytes)
         self._answer_started = False
+        self._body = None
         self._body_bytes = 0
+        self._idle_s = request.timeouts.idle_s
         self._served += 1
         self._await_answer()
         transport = self._writer()
@@ -137,24 +145,25 @@ class Connection(asyncio.Protocol):
         if exchange is None or exchange.handler is None:
             self.abort()
             return
-        reader = self._reader
-        had_head = reader.head is not None
-        self._answer_started = True
-        body = reader.feed(data)
-        if not had_head and reader.head is not None:
-            exchange.handler.on_head(reader.head.status, reader.head.headers)
-        if body and exchange.handler is not None:
-            self._body_bytes += len(body)
-            exchange.handler.on_body(body)
+        body = self._body
+        if body is None:
+            data = self._read_heads(exchange, data)
+            body = self._body
+            if body is None:
+                return
+        part = body.feed(data) if data else b""
+        if part and exchange.handler is not None:
+            self._body_bytes += len(part)
+            exchange.handler.on_body(part)
         if self._exchange is not exchange:
             return  # the handler cancelled
-        if reader.ended:
+        if body.ended:
             self._finish(exchange)
-        elif reader.fault is not None:
-            kind = FailureKind.HEADERS_TOO_LARGE if isinstance(reader.fault, HeadTooLarge) else FailureKind.MALFORMED
-            self._fail(kind, str(reader.fault))
-        elif reader.head is not None:
-            self._await_answer()
+        elif body.fault is not None:
+            self._fail(FailureKind.MALFORMED, str(body.fault))
+        elif not exchange.is_paused:
+            # Later than before, so the timer needs no word of it.
+            self.deadline = self._loop.time() + self._idle_s
 
     def eof_received(self) -> None:
         self._reader.feed_eof()
@@ -197,6 +206,20 @@ class Connection(asyncio.Protocol):
             self._fail(FailureKind.FIRST_BYTE_TIMEOUT, "no answer came within the first-byte timeout")
 
     # Helpers
+
+    def _read_heads(self, exchange: Exchange, data: bytes) -> bytes:
+        """Wait for the final head and tell it; returns what followed it."""
+        self._answer_started = True
+        reader = self._reader
+        data = reader.read_heads(data)
+        if reader.fault is not None:
+            kind = FailureKind.HEADERS_TOO_LARGE if isinstance(reader.fault, HeadTooLarge) else FailureKind.MALFORMED
+            self._fail(kind, str(reader.fault))
+        elif reader.head is not None and exchange.handler is not None:
+            self._body = reader.body
+            self._await_answer()
+            exchange.handler.on_head(reader.head.status, reader.head.headers)
+        return data
 
     def _writer(self) -> asyncio.Transport:
         if self._transport is None:

@@ -24,28 +24,29 @@ class HeadTooLarge(ValueError):
 class ResponseReader:
     """Reads one answer; made anew for each request, so that nothing of one answer can colour the next."""
 
-    __slots__ = ("_body", "_held", "_left", "_max_header_bytes", "_method", "fault", "head")
+    __slots__ = ("_held", "_left", "_max_header_bytes", "_method", "body", "fault", "head")
 
     def __init__(self, method: bytes, max_header_bytes: int) -> None:
         self._method = method
         self._max_header_bytes = max_header_bytes
         self._left = max_header_bytes
         self._held = b""
-        self._body: BodyReader | None = None
         self.head: ResponseHead | None = None
         """The final head, once it is whole; interim ones are dropped."""
+        self.body: BodyReader | None = None
+        """The reader of what follows the final head; may be fed directly once it is there."""
         self.fault: Malformed | HeadTooLarge | None = None
         """Why the rest of the answer cannot be read."""
 
     @property
     def ended(self) -> bool:
         """The answer is complete."""
-        return self._body is not None and self._body.ended
+        return self.body is not None and self.body.ended
 
     @property
     def reusable(self) -> bool:
         """After the end: the connection is in a known state and the server is willing to go on."""
-        body, head = self._body, self.head
+        body, head = self.body, self.head
         return body is not None and head is not None and body.ended and not body.surplus and head.keep_alive
 
     def feed(self, data: bytes) -> bytes:
@@ -53,22 +54,20 @@ class ResponseReader:
 
         Body bytes that precede a fault are returned all the same: they may hold the usage that is billed.
         """
-        body = self._body
-        if body is None:
-            data = self._read_heads(data)
-            body = self._body
-            if body is None or not data:
-                return b""
-        decoded = body.feed(data)
-        self.fault = body.fault
+        if self.body is None:
+            data = self.read_heads(data)
+        if self.body is None or not data:
+            return b""
+        decoded = self.body.feed(data)
+        self.fault = self.body.fault
         return decoded
 
     def feed_eof(self) -> None:
         """The connection has ended in good order."""
-        if self._body is not None:
-            self._body.feed_eof()
+        if self.body is not None:
+            self.body.feed_eof()
 
-    def _read_heads(self, data: bytes) -> bytes:
+    def read_heads(self, data: bytes) -> bytes:
         """Consume heads up to the final one and return what follows it."""
         known = max(len(self._held) - 1, 0)
         data = self._held + data if self._held else data
@@ -87,7 +86,7 @@ class ResponseReader:
             data = data[end:]
             if head is not None and head.status >= _OK:
                 self.head = head
-                self._body = body_reader(head, max_trailer_bytes=self._max_header_bytes)
+                self.body = body_reader(head, max_trailer_bytes=self._max_header_bytes)
                 return data
         return b""
 

@@ -76,16 +76,10 @@ def parse_head(raw: bytes, method: bytes) -> ResponseHead:
 
 
 def _frame(status: int, headers: list[tuple[bytes, bytes]], method: bytes, *, is_http_11: bool) -> ResponseHead:
-    length: int | None = None
-    codings: list[bytes] = []
-    options: list[bytes] = []
-    for name, value in headers:
-        if name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            codings.append(value)
-        elif name == b"connection":
-            options += value.lower().split(b",")
+    by_name = dict(headers)
+    length = by_name.get(b"content-length")
+    codings = _values(headers, b"transfer-encoding") if b"transfer-encoding" in by_name else []
+    options = _values(headers, b"connection") if b"connection" in by_name else []
     if codings and not (is_http_11 and len(codings) == 1 and codings[0].lower() == b"chunked"):
         raise Malformed("the answer's transfer-encoding is not exactly 'chunked' over HTTP/1.1")
     keep_alive = _persists(options, is_http_11=is_http_11)
@@ -95,17 +89,22 @@ def _frame(status: int, headers: list[tuple[bytes, bytes]], method: bytes, *, is
     elif codings:
         body = Framing.CHUNKED
     elif length is not None:
-        body = length
+        body = int(length)
     else:
         body, keep_alive = Framing.UNTIL_EOF, False
     return ResponseHead(status, headers, body, keep_alive)
+
+
+def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """Every value of a field that is there; most fields of most answers need no such search."""
+    return [value for other, value in headers if other == name]
 
 
 def _persists(options: list[bytes], *, is_http_11: bool) -> bool:
     """RFC 9112 §9.3: close wins, 1.1 persists by default, 1.0 only when it says so."""
     if not options:
         return is_http_11
-    said = {option.strip(b" \t") for option in options}
+    said = {option.strip(b" \t") for option in b",".join(options).lower().split(b",")}
     return b"close" not in said and (is_http_11 or b"keep-alive" in said)
 
 

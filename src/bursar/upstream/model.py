@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from bursar.upstream.fields import Fields
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -67,7 +69,7 @@ class UpstreamRequest(Struct, frozen=True):
     method: bytes
     target: bytes
     """Origin-form: path and query, percent-encoded, with a leading slash."""
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: Fields
     """Without host, content-length, connection, transfer-encoding and upgrade."""
     body: bytes
     timeouts: Timeouts
