@@ -234,7 +234,7 @@ def test_settlement_that_got_lost_after_a_namesake(shared_server, make_store, mo
     for name in "abc":
         spend(store.worker("same"), name, TEAM, 10)
     worker = store.worker("same")
-    monkeypatch.setattr(worker.counters._link._transport, "write", lambda data: None, raising=False)
+    monkeypatch.setattr(worker.counters._link._transport, "write", lambda _: None, raising=False)
     worker.counters.settle(hold("d", (TEAM, 5)), (5,))
     worker.counters._link.lose("pulled")
     worker.connected()

@@ -56,7 +56,7 @@ def open_redis(
 ) -> "RedisCounters":
     """A worker's access to the counters of one start of the gateway; connects in the background.
 
-    ``start`` is the same for all workers of a start and never used again. Counting begins when one of them has called
+    ``start`` is the same for all workers of a start and never used again; ``worker`` names this process. Counting begins when one of them has called
     `seed`; until then the store is blank and nothing is granted. Raises ValueError for an unusable URL.
     """
     return RedisCounters(
