@@ -21,6 +21,7 @@ ASKED = {
     "key": ("/api/v1/keys/clerk", "Key"),
     "budgets": ("/api/v1/budgets", "Budgets"),
     "budget": ("/api/v1/budgets/clerk", "BudgetWhole"),
+    "alerts": ("/api/v1/alerts", "Alerts"),
     "audit_log": ("/api/v1/audit-log", "AuditLog"),
     "openapi": ("/api/v1/openapi.json", "Document"),
     "wrong": ("/api/v1/report?by=colour", "Error"),

@@ -1,5 +1,7 @@
 """Ending a stream that is not read to its end."""
 
+import json
+
 import pytest
 
 from bursar.dialects.base import Tap
@@ -84,6 +86,23 @@ def test_inside_an_event():
     assert rest == b'ng"}\n\n'
     assert tap.stop().startswith(b"event: message_delta\n")
     assert tap.feed(b"more") == b""
+
+
+@pytest.mark.parametrize(("path", "said"), [("/chat/completions", "delta"), ("/completions", "text")])
+def test_choices_finish_once(path, said):
+    """Of several answers only those are finished that the provider has not finished itself."""
+    dialect = dialect_for("openai")
+    endpoint = dialect.match("POST", path)
+    body = b'{"model":"m","stream":true,"n":3,"stream_options":{"include_usage":true}}'
+    request = dialect.read(endpoint, "application/json", body)
+    tap = dialect.tap(endpoint, request, status=200, content_type="text/event-stream", headers={})
+    tap.feed(b'data: {"id":"c","choices":[{"index":1,"finish_reason":"stop"}]}\n\n')
+    chunk, done = tap.stop().removesuffix(b"\n\n").split(b"\n\n")
+    choices = json.loads(chunk.removeprefix(b"data: "))["choices"]
+
+    assert [(0, "length"), (2, "length")] == [(choice["index"], choice["finish_reason"]) for choice in choices]
+    assert all(said in choice for choice in choices)
+    assert done == b"data: [DONE]"
 
 
 def test_array_of_chunks():

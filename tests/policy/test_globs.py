@@ -27,6 +27,8 @@ def test_star_is_any_run(texts, value):
         ("*-mini", "gpt-5-mini", True),
         ("a*a", "a", False),
         ("*", "", True),
+        ("*aa*aa*", "aaa", False),
+        ("*aa*aa*", "aaaa", True),
         ("gpt-5", "GPT-5", False),
         ("gpt-?", "gpt-5", False),
         ("[ab]", "a", False),

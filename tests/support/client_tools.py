@@ -26,8 +26,8 @@ def need_node() -> str:
 
 
 def need_command(name: str) -> str:
-    """A command of this machine; skips the test where it is missing, fails it in CI."""
-    found = shutil.which(name)
+    """A command of this machine or of the clients' environment; skips the test without it, fails it in CI."""
+    found = shutil.which(name) or shutil.which(name, path=NODE.parent)
     return found or _lack(f"{name} is not installed")
 
 

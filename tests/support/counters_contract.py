@@ -187,6 +187,18 @@ class CountersContract:
         assert (edge,) == worker.reserve(hold("c", (account, 1))).used
         assert worker.reserve(hold("d", (account, 1))).short == (0,)
 
+    def test_whole_units_that_are_given_back_in_part(self, worker):
+        """A store that keeps amounts in two numbers compares them rightly after any release."""
+        unit = 10**12
+        account = Account("budget/units", limit=2 * unit)
+        more, less = hold("a", (account, unit + 5)), hold("b", (account, unit - 5))
+        worker.reserve(more)
+        worker.reserve(less)
+        worker.settle(more, (0,))
+
+        assert worker.reserve(hold("c", (Account(account.name, limit=unit - 4), 1))).is_granted
+        assert not worker.reserve(hold("d", (Account(account.name, limit=unit - 4), 1))).is_granted
+
     def test_windows_are_apart(self, worker):
         """The same account in another calendar window starts from nothing."""
         spend(worker, "a", Account("budget/day", window=1, limit=5), 5)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from bursar.console.admin import AdminToken
+from bursar.console.alerts.endpoints import AlertEndpoints
 from bursar.console.answers import Answers, UnknownCall
 from bursar.console.api import api_routes
 from bursar.console.assets import MOUNT, Assets
@@ -60,9 +61,10 @@ def create_app(
     others = (
         KeyEndpoints(gateway, control).by_name(),
         BudgetEndpoints(gateway, control, SocketClient(data_dir)).by_name(),
+        AlertEndpoints(control).by_name(),
     )
     assets = Assets()
-    pages = Pages(gateway, answers, environment(assets))
+    pages = Pages(gateway, answers, control.alerts, environment(assets))
     return Starlette(
         routes=[
             *_monitoring(gateway, fleet or Alone(gateway)),

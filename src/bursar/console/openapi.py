@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from bursar import __version__
+from bursar.console.alerts.schemas import alert_schemas
 from bursar.console.budgets.schemas import budget_schemas
 from bursar.console.keys.schemas import key_schemas
 from bursar.console.operation import Operation, Parameter, Schema
@@ -44,7 +45,7 @@ def openapi_document() -> dict[str, Any]:
             for path, operations in operations_by_path().items()
         },
         "components": {
-            "schemas": {**_schemas(), **key_schemas(), **budget_schemas()},
+            "schemas": {**_schemas(), **key_schemas(), **budget_schemas(), **alert_schemas()},
             "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -5,6 +5,7 @@ Routes and the OpenAPI document are both made of it, so neither can have what th
 
 from typing import Final
 
+from bursar.console.alerts.operations import ALERT_OPERATIONS
 from bursar.console.budgets.operations import BUDGET_OPERATIONS
 from bursar.console.keys.operations import KEY_OPERATIONS
 from bursar.console.operation import Operation, Parameter, Schema
@@ -87,6 +88,7 @@ OPERATIONS: Final = (
     ),
     *KEY_OPERATIONS,
     *BUDGET_OPERATIONS,
+    *ALERT_OPERATIONS,
 )
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from bursar.console.alerts.block import open_alerts
 from bursar.console.answers import Answers, Explained
 from bursar.console.api import next_page
 from bursar.console.charts import Segment, timeline
@@ -16,6 +17,7 @@ from bursar.console.examples import first_call, simulated_providers
 from bursar.console.guard import is_loopback
 from bursar.console.overview import REQUESTS, listed, overview_of, requests_link
 from bursar.console.queries import NEWEST_PARAMETERS, filters_of
+from bursar.control.state import Alerts
 from bursar.gateway.state import Gateway
 from bursar.ledger.questions import AttemptRow
 
@@ -52,9 +54,10 @@ class AttemptView(Struct, frozen=True):
 class Pages:
     """The endpoints of all pages, over one set of templates."""
 
-    def __init__(self, gateway: Gateway, answers: Answers, templates: Environment) -> None:
+    def __init__(self, gateway: Gateway, answers: Answers, alerts: Alerts, templates: Environment) -> None:
         self._gateway: Final = gateway
         self._answers: Final = answers
+        self._alerts: Final = alerts
         self._templates: Final = templates
 
     def routes(self) -> list[Route]:
@@ -74,6 +77,7 @@ class Pages:
         return self._page(
             "overview.html",
             page=content,
+            alerts=await open_alerts(self._alerts),
             curl=first_call(snapshot, address=address) if content.is_empty else None,
             unpriced_link=requests_link(*VIEWS[1][1]),
             estimated_link=requests_link(*VIEWS[2][1]),

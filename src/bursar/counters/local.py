@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def open_local(path: Path, *, worker: str, lease_us: int, fresh: bool) -> "LocalCounters":
-    """A worker's access to the counters of its machine.
+    """A worker's access to the counters of its machine; ``worker`` names this process and no other one, ever.
 
     ``fresh`` begins to count anew and is for whoever starts the workers, before any of them; the others need the file
     to be there. Raises CountersUnavailable.

@@ -72,5 +72,10 @@ def notice_of(
         at=format_us(alert.at_us),
         resolved_at=None if resolved_us is None else format_us(resolved_us),
         data=alert.data,
-        runbook=f"{RUNBOOK}#{alert.kind}",
+        runbook=runbook_of(alert.kind),
     )
+
+
+def runbook_of(kind: str) -> str:
+    """Where it is written what an alert of a kind means, and what to do."""
+    return f"{RUNBOOK}#{kind}"

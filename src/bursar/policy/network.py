@@ -61,8 +61,6 @@ def caller_address(peer: str | None, forwarded: Sequence[str], trusted: Networks
     who are named are trusted proxies it is the leftmost of them.
     """
     address = parse_address(peer) if peer else None
-    if not trusted:
-        return address
     for text in reversed(",".join(forwarded).split(",") if forwarded else ()):
         if not is_within(address, trusted):
             return address

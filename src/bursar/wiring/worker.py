@@ -127,7 +127,15 @@ async def _run(parts: Parts) -> None:
         snapshot=snapshot,
         recorder=parts.spool,
         client=client,
-        counters=open_counters(snapshot.config, options.data_dir, worker=parts.spool.worker, clock=parts.clock),
+        counters=open_counters(
+            snapshot.config,
+            options.data_dir,
+            worker=parts.spool.worker,
+            began_us=parts.began_us,
+            environ=options.environ,
+            clock=parts.clock,
+            loop=loop,
+        ),
         clock=parts.clock,
         loop=loop,
     )

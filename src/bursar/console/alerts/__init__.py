@@ -1,0 +1,1 @@
+"""Alerts over HTTP: the operation, its schema, and what answers it."""
