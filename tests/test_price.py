@@ -13,6 +13,7 @@ from bursar.price import (
     Rate,
     Tier,
     affordable_output,
+    bound_lines,
     cost,
     rate_set,
     rates_for,
@@ -175,6 +176,22 @@ def test_affordable_output_needs_prices():
     card = card_of({Meter.INPUT_TEXT: Rate(1)})
 
     assert affordable_output([card], input_tokens=1, budget=10**9, at_most=5) is None
+
+
+@given(tiered_cards(), st.integers(0, 10**6), st.integers(0, 10**6), fee_usages)
+def test_bound_lines_add_up(card, input_tokens, output_tokens, fees):
+    """The parts of a bound add up to it, wherever there is one, and no part is more than it."""
+    asked = {
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "others": tuple((int(meter), quantity) for meter, quantity in fees.items()),
+    }
+    bound = upper_bound(card, **asked)
+    lines = bound_lines(card, **asked)
+
+    if bound is not None:
+        assert bound == sum(line.pico for line in lines)
+    assert all(line.pico >= 0 for line in lines)
 
 
 def test_upper_bound_of_a_cheaper_tier():

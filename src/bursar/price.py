@@ -162,6 +162,29 @@ def upper_bound(card: PriceCard, *, input_tokens: int, output_tokens: int, other
     return Pico(dearest)
 
 
+class BoundLine(Struct, frozen=True):
+    """One part of an upper bound."""
+
+    what: str
+    """``input tokens``, ``output tokens``, or a meter's name."""
+    quantity: int
+    rate: Rate
+    pico: int
+
+
+def bound_lines(
+    card: PriceCard, *, input_tokens: int, output_tokens: int, others: Quantities = ()
+) -> tuple[BoundLine, ...]:
+    """What `upper_bound` adds up, for reading: the parts of the dearest tier within reach, as far as they have prices.
+
+    Their sum is the bound, where there is one.
+    """
+    candidates = [
+        _lines(card, rates, tokens, output_tokens, others) for rates, tokens in _within_reach(card, input_tokens)
+    ]
+    return max(candidates, key=lambda lines: sum(line.pico for line in lines))
+
+
 def affordable_output(
     cards: Iterable[PriceCard], *, input_tokens: int, budget: int, at_most: int, others: Quantities = ()
 ) -> int | None:
@@ -199,6 +222,27 @@ def _most(card: PriceCard, rates: RateSet, input_tokens: int, output_tokens: int
     if fee is not None and fee.pico:
         total += _ceiling(fee.pico, fee.per)
     return Pico(total)
+
+
+def _lines(
+    card: PriceCard, rates: RateSet, input_tokens: int, output_tokens: int, others: Quantities
+) -> tuple[BoundLine, ...]:
+    """The parts of `_most`."""
+    tokens = (
+        ("input tokens", input_tokens, rates.dearest_input),
+        ("output tokens", output_tokens, rates.dearest_output),
+    )
+    lines = [
+        BoundLine(what, quantity, rate, quantity * _whole(rate))
+        for what, quantity, rate in tokens
+        if quantity and rate is not None
+    ]
+    fees = [*_raise_to_minimums(others, card.minimums), (int(Meter.REQUESTS), 1)]
+    for meter, quantity in fees:
+        rate = rates.by_meter[meter]
+        if rate is not None and rate.pico:
+            lines.append(BoundLine(Meter(meter).label, quantity, rate, _ceiling(quantity * rate.pico, rate.per)))
+    return tuple(lines)
 
 
 def _within_reach(card: PriceCard, input_tokens: int) -> Iterator[tuple[RateSet, int]]:

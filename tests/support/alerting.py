@@ -24,7 +24,6 @@ class Desk:
         self.counters = MemoryCounters(self.book, worker)
         self.rules = Rules(**rules)
         self.noted = Noted()
-        self.seeded: frozenset[str] | None = frozenset()
         self.watch = Watch(
             self.noted,
             self.counters,
@@ -33,9 +32,7 @@ class Desk:
             rules=lambda: self.rules,
             audience=lambda _kind: to,
         )
-        self.conditions = Conditions(
-            self.control.alerts, self.counters, clock, rules=lambda: self.rules, unseeded=lambda: self.seeded
-        )
+        self.conditions = Conditions(self.control.alerts, self.counters, clock, rules=lambda: self.rules)
         self._calls = 0
 
     def close(self) -> None:

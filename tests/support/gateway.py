@@ -134,7 +134,15 @@ class GatewayThread:
             snapshot=snapshot,
             recorder=self.recorder,
             client=client,
-            counters=open_counters(self.config, self._folder, worker="w1-test", clock=clock),
+            counters=open_counters(
+                self.config,
+                self._folder,
+                worker="w1-test",
+                began_us=clock.now_us(),
+                environ=self._environ,
+                clock=clock,
+                loop=self.loop,
+            ),
             clock=clock,
             loop=self.loop,
         )

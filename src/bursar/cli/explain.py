@@ -26,7 +26,16 @@ _ATTEMPT_FACTS = (
 
 
 @click.command()
-@click.argument("request_id")
+@click.argument("request_id", required=False)
+@click.option(
+    "--dry-run",
+    "file",
+    metavar="FILE",
+    help="Say instead what would become of the request whose JSON body is in FILE (- for standard input).",
+)
+@click.option("--path", metavar="PATH", help="With --dry-run: where it goes.  [default: /v1/chat/completions]")
+@click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="With --dry-run: a header of it.")
+@click.option("--key", metavar="NAME", help="With --dry-run: the virtual key it is sent with.")
 @click.option(
     "--format",
     "form",
@@ -37,12 +46,37 @@ _ATTEMPT_FACTS = (
 )
 @config_option
 @click.pass_context
-def explain(context: click.Context, *, request_id: str, form: Format, config_path: Path | None) -> None:
+def explain(
+    context: click.Context,
+    *,
+    request_id: str | None,
+    file: str | None,
+    path: str | None,
+    headers: tuple[str, ...],
+    key: str | None,
+    form: Format,
+    config_path: Path | None,
+) -> None:
     """Print everything known about one call: who, what, every cost line, decisions, timings, what is estimated.
 
     REQUEST_ID is the x-bursar-request-id header of the answer, or the provider's response id.
+
+    \b
+    bursar explain --dry-run body.json --key search-prod --header x-bursar-feature=answers
+
+    With --dry-run, print what would become of a request: key, tags, price, the most it may cost and why, and every
+    limit and budget it meets with what is spent, reserved and left. Nothing is sent, held or recorded; the exit code
+    is 1 when it would be refused.
     """
     services: Services = context.obj
+    if file is not None:
+        # What decides about requests is half a second of imports, which an explanation does not need.
+        from bursar.cli.dry_run import DryRun, dry_run  # noqa: PLC0415
+
+        asked = DryRun(file=file, path=path, headers=headers, key=key, form=form)
+        context.exit(0 if dry_run(services, config_path, asked) else 1)
+    if request_id is None:
+        raise click.UsageError("name a request id, or a file with --dry-run")
     with services.ledger(config_path) as ledger:
         answer = ledger.ask(ExplainQuestion(call_id=request_id))
     if not answer.present:

@@ -5,7 +5,7 @@ Parts are imported for their types alone, since most commands need few of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bursar.config import Config
     from bursar.control.state import ControlState
     from bursar.events import Corrected
+    from bursar.gateway.question import CheckQuestion
     from bursar.ledger.client import LedgerClient
     from bursar.simulator.settings import SimulatorSettings
 
@@ -61,6 +62,10 @@ class Services(Protocol):
 
     def control(self, path: Path | None) -> AbstractContextManager[ControlState]:
         """Open the control state of a configuration; raises ControlUnavailable."""
+        ...
+
+    def check(self, path: Path | None, asked: CheckQuestion) -> tuple[dict[str, Any], bool]:
+        """What would become of a request, and whether the running gateway said so; raises BursarErrors."""
         ...
 
     def actor(self) -> str:

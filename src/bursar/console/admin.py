@@ -22,11 +22,15 @@ class AdminToken:
     def __init__(self, token: bytes) -> None:
         self._digest: Final = hash_key(token)
 
-    def check(self, request: Request) -> None:
-        """Raise 401 unless the request presents the token."""
+    def recognises(self, request: Request) -> bool:
+        """Whether the request presents the token."""
         scheme, _, presented = request.headers.get("authorization", "").partition(" ")
         digest = hash_key(presented.strip().encode("latin-1"))
-        if scheme.lower() != "bearer" or not hmac.compare_digest(digest, self._digest):
+        return scheme.lower() == "bearer" and hmac.compare_digest(digest, self._digest)
+
+    def check(self, request: Request) -> None:
+        """Raise 401 unless the request presents the token."""
+        if not self.recognises(request):
             raise HTTPException(
                 401,
                 "this changes something, so it needs the admin token of the gateway's data folder: "

@@ -17,6 +17,7 @@ from bursar.console.answers import Answers, UnknownCall
 from bursar.console.api import api_routes
 from bursar.console.assets import MOUNT, Assets
 from bursar.console.budgets.endpoints import BudgetEndpoints
+from bursar.console.checks.endpoints import CheckEndpoints
 from bursar.console.fleet import Alone, Fleet, exposition, readiness
 from bursar.console.guard import Guard
 from bursar.console.keys.endpoints import KeyEndpoints
@@ -61,6 +62,7 @@ def create_app(
     others = (
         KeyEndpoints(gateway, control).by_name(),
         BudgetEndpoints(gateway, control, SocketClient(data_dir)).by_name(),
+        CheckEndpoints(gateway, control, admin).by_name(),
         AlertEndpoints(control).by_name(),
     )
     assets = Assets()

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bursar import __version__
 from bursar.console.alerts.schemas import alert_schemas
 from bursar.console.budgets.schemas import budget_schemas
+from bursar.console.checks.schemas import check_schemas
 from bursar.console.keys.schemas import key_schemas
 from bursar.console.operation import Operation, Parameter, Schema
 from bursar.console.operations import PREFIX, operations_by_path
@@ -45,8 +46,8 @@ def openapi_document() -> dict[str, Any]:
             for path, operations in operations_by_path().items()
         },
         "components": {
-            "schemas": {**_schemas(), **key_schemas(), **budget_schemas(), **alert_schemas()},
-            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**_schemas(), **key_schemas(), **budget_schemas(), **check_schemas(), **alert_schemas()},
+            "securitySchemes": {name: {"type": "http", "scheme": "bearer"} for name in ("admin", "key")},
         },
     }
 
@@ -72,6 +73,8 @@ def _operation(one: Operation) -> dict[str, Any]:
         told["requestBody"] = {"content": _json(one.body)}
     if one.needs_token:
         told["security"] = [{"admin": []}]
+    if one.is_question:
+        told["security"] = [{"admin": []}, {"key": []}]
     return told
 
 

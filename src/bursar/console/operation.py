@@ -36,13 +36,15 @@ class Operation(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     """Response headers and what they say."""
     method: Literal["GET", "POST", "PATCH", "DELETE"] = "GET"
-    """Everything but GET changes something and needs the admin token."""
+    """Everything but GET changes something, unless `is_question`, and needs the admin token."""
     body: str | None = None
     """Name of the schema of the request's body."""
     status: int = 200
     """Of its answer."""
+    is_question: bool = False
+    """It changes nothing, whatever its method, and takes a virtual key as well as the admin token."""
 
     @property
     def needs_token(self) -> bool:
         """Whether the admin token must be presented."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.is_question

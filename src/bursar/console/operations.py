@@ -7,6 +7,7 @@ from typing import Final
 
 from bursar.console.alerts.operations import ALERT_OPERATIONS
 from bursar.console.budgets.operations import BUDGET_OPERATIONS
+from bursar.console.checks.operations import CHECK_OPERATIONS
 from bursar.console.keys.operations import KEY_OPERATIONS
 from bursar.console.operation import Operation, Parameter, Schema
 from bursar.console.queries import DEFAULT_ATTEMPTS, MOST_ATTEMPTS, MOST_GROUPS
@@ -88,6 +89,7 @@ OPERATIONS: Final = (
     ),
     *KEY_OPERATIONS,
     *BUDGET_OPERATIONS,
+    *CHECK_OPERATIONS,
     *ALERT_OPERATIONS,
 )
 

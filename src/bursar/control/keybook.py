@@ -12,7 +12,7 @@ from bursar.clock import format_us
 from bursar.config import Key, KeyGrant
 from bursar.control.state import Keys
 from bursar.control.values import Author, BadTerms, DeclaredInFile, KeyRecord, NameTaken, NewSecret, NoSuchName
-from bursar.policy.identity import identity_of
+from bursar.policy.identity import Identity, identity_of
 from bursar.policy.secret import ENTROPY_BYTES, hash_key, make_key
 from bursar.when import parse_instant
 
@@ -54,6 +54,13 @@ class KeyBook:
         if found is None:
             raise NoSuchName(f"there is no key '{name}'; `bursar keys list` names them all")
         return found
+
+    def identity(self, name: str) -> Identity:
+        """What a caller with a key's present secret is; raises NoSuchName."""
+        key = self.get(name)
+        if isinstance(key, KeyRecord):
+            return identity_of(key.grant, is_deleted=key.deleted_us is not None)
+        return identity_of(key)
 
     def create(self, grant: KeyGrant, author: Author) -> Issued:
         """Make a key; raises NameTaken and BadTerms."""

@@ -1,6 +1,6 @@
 """The protocol of counters, as one worker sees them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -27,7 +27,7 @@ class Balance(Struct, frozen=True):
 class Waiting(Protocol):
     """A verdict that is still on its way; `asyncio.Future` is one."""
 
-    def add_done_callback(self, callback: object, /) -> None:
+    def add_done_callback(self, callback: Callable[[object], object], /) -> None:
         """Call back with this object when the verdict is there."""
         ...
 
@@ -36,8 +36,8 @@ class Waiting(Protocol):
         ...
 
 
-class Counters(Protocol):
-    """One worker's access to the accounts that all workers share."""
+class Reserving(Protocol):
+    """Where attempts hold what they may use."""
 
     def reserve(self, hold: Hold) -> "Verdict | Waiting":
         """Hold every amount or none.
@@ -54,6 +54,10 @@ class Counters(Protocol):
         granted hold, and also for one that was admitted unchecked.
         """
         ...
+
+
+class Counters(Reserving, Protocol):
+    """One worker's access to the accounts that all workers share."""
 
     def balances(self, accounts: Collection[Account], *, at_us: int) -> Sequence[Balance]:
         """How accounts stand; one that nobody has used has spent what it was seeded with.

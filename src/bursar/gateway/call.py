@@ -18,9 +18,10 @@ from bursar.gateway.answer import Answer
 from bursar.gateway.attempt import Attempt
 from bursar.gateway.headers import Heading
 from bursar.gateway.holding import Holding, NoRoom, hold
-from bursar.gateway.pipeline import Admission, Incoming, Plan, admit, fitted
+from bursar.gateway.pipeline import Admission, Incoming, Plan, fitted
 from bursar.gateway.settle import refuse
 from bursar.gateway.state import Gateway, Snapshot
+from bursar.gateway.station import admitted
 from bursar.notify.noted import ALERTING
 from bursar.policy.gates import Gate
 
@@ -123,12 +124,7 @@ class Call:
         self._body = []
         admission = self._admission = self._admit(body)
         try:
-            if self.gateway.is_draining:
-                raise Refusal(  # noqa: TRY301 - refused like every other step of admission
-                    "shutting_down", "This gateway is shutting down; try again.", retry_after_s=1
-                )
-            plan = admit(admission)
-            self.gateway.cooling.check(plan.target, plan.request.model, now_us=self.admitted_us)
+            plan = admitted(admission, self.gateway, now_us=self.admitted_us)
         except Refusal as refusal:
             self._refuse(admission, refusal)
             return
@@ -243,11 +239,7 @@ class Call:
         if short.room is None or self._admission is None or self._fits == MOST_FITS:
             return None
         self._fits += 1
-        try:
-            return fitted(self._admission, plan, short.room, short.way)
-        except Refusal:
-            # A smaller request that is refused for another reason is no way out: the first reason stands.
-            return None
+        return fitted(self._admission, plan, short.room, short.way)
 
     def _open(self, plan: Plan, number: int, holding: Holding | None) -> None:
         attempt = Attempt(self, plan, number, holding)

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from bursar.counters.protocol import Counters
+from bursar.counters.protocol import Reserving
 from bursar.errors import CountersUnavailable, Refusal
 from bursar.events import Settled
 from bursar.money import Pico
@@ -39,7 +39,7 @@ class Holding:
 
     __slots__ = ("_counters", "_decision", "_hold", "_used", "notes")
 
-    def __init__(self, counters: Counters, decision: Decision, hold: Hold, verdict: Verdict | None, note: str) -> None:
+    def __init__(self, counters: Reserving, decision: Decision, hold: Hold, verdict: Verdict | None, note: str) -> None:
         """``verdict`` is ``None`` for what was admitted unchecked; ``note`` then says why."""
         self._counters = counters
         self._decision = decision
@@ -94,7 +94,7 @@ def used_by(row: Settled, decision: Decision, held: tuple[int, ...]) -> tuple[in
 
 
 def hold(
-    counters: Counters,
+    counters: Reserving,
     decision: Decision,
     *,
     id: str,  # noqa: A002 - the hold's own field
@@ -139,7 +139,7 @@ def blind_gate(decision: Decision, unseeded: frozenset[str]) -> Gate | None:
     return next((gate for gate in decision.gates if gate.is_closed and stem_of(gate.account.name) in unseeded), None)
 
 
-def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict) -> "Holding | NoRoom":
+def _held(counters: Reserving, decision: Decision, asked: Hold, verdict: Verdict) -> "Holding | NoRoom":
     if verdict.short:
         return NoRoom(
             refusal(decision, verdict, at_us=asked.at_us),
@@ -149,7 +149,9 @@ def _held(counters: Counters, decision: Decision, asked: Hold, verdict: Verdict)
     return Holding(counters, decision, asked, verdict, "")
 
 
-def _unchecked(counters: Counters, decision: Decision, asked: Hold, problem: CountersUnavailable) -> "Holding | NoRoom":
+def _unchecked(
+    counters: Reserving, decision: Decision, asked: Hold, problem: CountersUnavailable
+) -> "Holding | NoRoom":
     closed: Gate | None = next((one for one in decision.gates if one.is_closed), None)
     if closed is not None:
         return NoRoom(unavailable(closed, str(problem)))

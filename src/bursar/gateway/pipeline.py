@@ -83,6 +83,7 @@ class Admission:
         "bound",
         "card",
         "exposure",
+        "identity",
         "incoming",
         "is_untagged",
         "principal",
@@ -94,8 +95,10 @@ class Admission:
         "virtual_key",
     )
 
-    def __init__(self, incoming: Incoming, snapshot: Snapshot) -> None:
+    def __init__(self, incoming: Incoming, snapshot: Snapshot, identity: Identity | None = None) -> None:
+        """``identity`` is who asks, where that is not to be told from what the request presents."""
         self.incoming = incoming
+        self.identity = identity
         self.snapshot = snapshot
         self.principal = Principal()
         self.tags: tuple[tuple[str, str], ...] = ()
@@ -142,7 +145,7 @@ def admit(admission: Admission) -> Plan:
     """Take a request through every step; raises Refusal at the first that says no."""
     incoming, snapshot = admission.incoming, admission.snapshot
     presented = presented_key(incoming.own)
-    identity = snapshot.keyring.identify(presented)
+    identity = admission.identity or snapshot.keyring.identify(presented)
     admission.principal = identity.principal
     identity.check(incoming.at_us)
     scope = identity.scope
@@ -161,13 +164,17 @@ def admit(admission: Admission) -> Plan:
 
 def fitted(admission: Admission, plan: Plan, room: int, way: WhenShort) -> Plan | None:
     """The same request made to cost at most ``room`` picodollars; ``None`` where that is not possible or not wanted."""
-    match way:
-        case "shrink":
-            return shrunk(admission, plan, room)
-        case "stop":
-            return stoppable(admission, plan, room)
-        case "refuse":
-            return None
+    try:
+        match way:
+            case "shrink":
+                return shrunk(admission, plan, room)
+            case "stop":
+                return stoppable(admission, plan, room)
+            case "refuse":
+                return None
+    except Refusal:
+        # A smaller request that is refused for another reason is no way out: the first reason stands.
+        return None
 
 
 def stoppable(admission: Admission, plan: Plan, room: int) -> Plan | None:

@@ -1,5 +1,8 @@
 """Alerts that are over: their window has ended, the limit was raised, the budget is gone, the forecast has sunk.
 
+Counters that know less than an alert says was spent have just been started, and are not believed yet; or a correction
+has lowered it, or a rolling window let go of it, and the alert stays until its time is over.
+
 One worker does this for all. Open alerts are gone through page by page, a page a turn, so that many of them take longer
 and cost no more.
 """
@@ -18,7 +21,6 @@ from bursar.notify.budgets import BudgetState, has_reached, is_exceeded, will_ex
 from bursar.policy.claims import Account
 from bursar.policy.decide import whose_in
 from bursar.policy.rules import BudgetRule, Rules
-from bursar.policy.stems import stem_of
 
 PAGE: Final = 100
 
@@ -26,21 +28,11 @@ PAGE: Final = 100
 class Conditions:
     """Resolves alerts. `look` is meant to run every second, and raises ControlUnavailable."""
 
-    def __init__(
-        self,
-        alerts: Alerts,
-        counters: Counters,
-        clock: Clock,
-        *,
-        rules: Callable[[], Rules],
-        unseeded: Callable[[], frozenset[str] | None],
-    ) -> None:
-        """``unseeded`` gives the stems of accounts that lack what was spent before; ``None`` = any may."""
+    def __init__(self, alerts: Alerts, counters: Counters, clock: Clock, *, rules: Callable[[], Rules]) -> None:
         self._alerts: Final = alerts
         self._counters: Final = counters
         self._clock: Final = clock
         self._rules: Final = rules
-        self._unseeded: Final = unseeded
         self._after = 0
 
     async def look(self) -> None:
@@ -60,13 +52,13 @@ class Conditions:
             self._alerts.resolve(number, at_us=at_us)
 
     def _over(self, page: Sequence[AlertRecord], at_us: int) -> list[AlertRecord]:
-        rules, unseeded = self._rules(), self._unseeded()
-        if unseeded is None:
-            return []
-        about = [one for one in page if "budget" in one.alert.data and _stem(one) not in unseeded]
+        rules = self._rules()
+        about = [one for one in page if "budget" in one.alert.data]
         found = [_account_of(one, rules) for one in about]
         known = [(one, *account) for one, account in zip(about, found, strict=True) if account is not None]
         over = [one for one, account in zip(about, found, strict=True) if account is None]
+        if self._counters.trouble is not None:
+            return over
         try:
             balances = self._counters.balances([account for _, _, account in known], at_us=at_us) if known else ()
         except CountersUnavailable:
@@ -89,17 +81,15 @@ def _account_of(record: AlertRecord, rules: Rules) -> tuple[BudgetRule, Account]
     return rule, Account(name=name, window=window, limit=limit, span_us=rule.span_us)
 
 
-def _stem(record: AlertRecord) -> str:
-    return stem_of(str(record.alert.data["account"]))
-
-
 def _state(rule: BudgetRule, account: Account, balance: Balance, at_us: int) -> BudgetState:
     return BudgetState(rule, account, account.limit or 0, balance, at_us)
 
 
 def _holds(record: AlertRecord, state: BudgetState) -> bool:
-    """Whether what an alert says of a budget is still so."""
+    """Whether what an alert says of a budget is still so, as far as that can be told."""
     alert = record.alert
+    if state.balance.spent < _amount_then(record, "spent"):
+        return True
     match alert.kind:
         case "budget_threshold":
             return has_reached(state, int(alert.data["percent"] or 0))
@@ -108,9 +98,9 @@ def _holds(record: AlertRecord, state: BudgetState) -> bool:
         case "budget_forecast":
             return will_exceed(state)
         case _:
-            return state.limit <= _limit_then(record)
+            return state.limit <= _amount_then(record, "limit")
 
 
-def _limit_then(record: AlertRecord) -> int:
+def _amount_then(record: AlertRecord, name: str) -> int:
     data = record.alert.data
-    return int(parse_usd(str(data["limit_usd"]))) if "limit_usd" in data else int(data["limit_tokens"] or 0)
+    return int(parse_usd(str(data[f"{name}_usd"]))) if f"{name}_usd" in data else int(data[f"{name}_tokens"] or 0)

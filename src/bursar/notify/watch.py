@@ -6,7 +6,7 @@ raises what they all see. While the control state is away, findings wait and are
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from bursar.clock import Clock
@@ -61,7 +61,8 @@ class Watch:
     async def look(self) -> None:
         """Raise what is new."""
         for gate in self._noted.take_settled():
-            self._touched[gate.account.name, gate.account.window] = gate
+            if gate.kind == "budget" or gate.stages:
+                self._touched[gate.account.name, gate.account.window] = gate
         self._refused += self._noted.take_refused()
         try:
             for one in self._findings():
@@ -85,11 +86,13 @@ class Watch:
         for key in keys:
             del self._touched[key]
 
-    def _about(self, gates: Iterable[Gate], *, are_short: bool = False) -> Iterator[Finding]:
-        told = [gate for gate in gates if gate.kind == "budget" or gate.stages]
+    def _about(self, gates: Sequence[Gate], *, are_short: bool = False) -> Iterator[Finding]:
         at_us, rules = self._clock.now_us(), self._rules().by_name
-        balances = self._counters.balances([gate.account for gate in told], at_us=at_us) if told else ()
-        for gate, balance in zip(told, balances, strict=True):
+        if self._counters.trouble is not None:
+            # Asking would hold up the event loop until the store's time-out, every second.
+            raise CountersUnavailable(self._counters.trouble)
+        balances = self._counters.balances([gate.account for gate in gates], at_us=at_us) if gates else ()
+        for gate, balance in zip(gates, balances, strict=True):
             if gate.kind == "run":
                 yield from _found((warning(gate, balance, at_us=at_us),))
             elif gate.name in rules:

@@ -99,7 +99,7 @@ class Alerting:
             spawn=lambda work, name: tasks.spawn(work, name=name),
         )
         stores = Stores(self._probes, alerts, clock, audience=self._audience, tell=sender.tell)
-        conditions = Conditions(alerts, gateway.counters, clock, rules=self._rules, unseeded=self._unseeded)
+        conditions = Conditions(alerts, gateway.counters, clock, rules=self._rules)
         usage = Usage(self._ledger, alerts, clock, tagged_percent=self._tagged_percent, audience=self._audience)
         _repeat(tasks, "alerts about stores", LOOK_S, stores.look)
         _repeat(tasks, "alerts that are over", LOOK_S, conditions.look)
@@ -117,10 +117,6 @@ class Alerting:
 
     def _tagged_percent(self) -> int:
         return self._gateway.snapshot.config.alerts.tagged_percent
-
-    def _unseeded(self) -> frozenset[str] | None:
-        seeded = self._gateway.seeded
-        return None if seeded.at_us is None else seeded.missing
 
     def _channels(self) -> tuple[Channel, ...]:
         gateway = self._gateway

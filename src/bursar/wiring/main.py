@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bursar.cli.main import run
 from bursar.clock import Clock, SystemClock
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bursar.config import Config
     from bursar.control.state import ControlState
     from bursar.events import Corrected
+    from bursar.gateway.question import CheckQuestion
     from bursar.ledger.client import LedgerClient
     from bursar.simulator.settings import SimulatorSettings
 
@@ -107,6 +108,14 @@ class SystemServices:
         _, folder = self.config(path)
         with closing(open_control(folder, self.clock)) as control:
             yield control
+
+    def check(self, path: Path | None, asked: "CheckQuestion") -> tuple[dict[str, Any], bool]:
+        """What would become of a request."""
+        from bursar.wiring.checking import check
+        from bursar.wiring.environment import os_environ
+
+        config, folder = self.config(path)
+        return check(asked, config, folder, environ=os_environ(), clock=self.clock)
 
     def actor(self) -> str:
         """The operating system's user."""
