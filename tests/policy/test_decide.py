@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bursar.config import Budget, Limit, Run
 from bursar.errors import Refusal
 from bursar.money import parse_usd
-from bursar.policy.decide import NOTHING_TO_HOLD, Ask, decide
+from bursar.policy.decide import NOTHING_TO_HOLD, Ask, budget_account, decide, whose_in, whose_of
 from bursar.policy.rules import Extra, Rules
 from bursar.policy.runs import Task
 
@@ -209,3 +209,27 @@ def test_memory_of_gates_is_bounded():
         decide(rules.matching(facts, is_run=False), ask(facts=facts), rules)
 
     assert 16_384 >= sum(map(len, rules._gates.values()))
+
+
+@given(
+    st.lists(st.sampled_from(["user", "team", "key"]), unique=True, max_size=3),
+    st.tuples(*[st.text(alphabet="a|%=7C25 ", max_size=6)] * 3),
+)
+def test_whose_account(per, values):
+    """Whose account it is can be read off its name, whatever the values hold; another budget's is nobody's."""
+    budgets = [Budget(name="b", limit_usd="1", per=tuple(per)), Budget(name="c", limit_usd="2", per=("project",))]
+    rules = Rules(budgets=budgets).by_name
+    whose = whose_of(tuple(per), dict(zip(["user", "team", "key"], values, strict=True)))
+    account = budget_account(rules["b"], whose)
+
+    assert whose == whose_in(rules["b"], account)
+    assert None is whose_in(rules["c"], account)
+
+
+def test_newer_histories():
+    """Rules beside newer histories of runs are the same rules; the older ones keep what they knew."""
+    older = Rules(budgets=[Budget(name="b", limit_usd="1")], velocities={"review": 1})
+    newer = older.with_velocities({"review": 2})
+
+    assert ({"review": 1}, {"review": 2}) == (older.velocities, newer.velocities)
+    assert older.matching(FACTS, is_run=False) == newer.matching(FACTS, is_run=False)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import uvloop
+from msgspec import structs
 
 from bursar.counters.memory import MemoryBook, MemoryCounters
 from bursar.gateway.state import Gateway
@@ -94,6 +95,15 @@ def test_swap(running, caplog):
     assert {"openai"} == set(old.routes.named)
     assert (1, 0) == (running.gateway.counts.reloads, running.gateway.counts.failed_reloads)
     assert f"configuration reloaded from {running.path}" in caplog.text
+
+
+def test_histories_are_kept(running):
+    """A new snapshot knows of agent runs what the old one knew."""
+    running.gateway.renew(lambda old: structs.replace(old, rules=old.rules.with_velocities({"review": 7})))
+    running.path.write_text(MORE)
+    running.reloader.reload()
+
+    assert ({"review": 7}, {"openai", "groq"}) == (running.gateway.snapshot.rules.velocities, running.providers)
 
 
 @pytest.mark.parametrize("text", ["[server", "[servr]\n", provider("openai", api_key="env:NONE"), "\xff"])
