@@ -18,14 +18,17 @@ ENVIRON = {
     "AWS_SECRET": "provider-secret",
 }
 
-SLOW = SimulatorSettings(first_token_ms=1, first_token_sigma=0, token_ms=4, token_sigma=0)
+QUICK = SimulatorSettings(latency_scale=0, retry_after_s=0)
+"""Answers at once, and never asks for patience: the gateway would let it rest, and other tests with it."""
+
+SLOW = SimulatorSettings(first_token_ms=1, first_token_sigma=0, token_ms=4, token_sigma=0, retry_after_s=0)
 """Slow enough that a client can leave in the middle of an answer, 4 ms a token."""
 
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[RunningSimulator]:
     """The simulated provider behind the gateway, which clients may also ask directly."""
-    with simulator() as running:
+    with simulator(QUICK) as running:
         yield running
 
 
