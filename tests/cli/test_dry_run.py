@@ -36,7 +36,7 @@ BODY = {"model": "mini", "max_tokens": 10, "messages": [{"role": "user", "conten
 def ready(bursar, tmp_path, monkeypatch):
     """A configuration, a body and some spend."""
     monkeypatch.setenv("VK_SEARCH", "vk-search")
-    bursar.configure(CONFIG)
+    bursar.configure(f"[server]\nport = 9\n{CONFIG}")
     (tmp_path / "body.json").write_text(json.dumps(BODY))
     bursar.record([settled(about=facts(1, at_us=bursar.clock.us), cost=40_000_000)])
     return bursar

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "keys": ("bursar.cli.keys:keys", "Make, look at, rotate and end virtual keys."),
     "budgets": ("bursar.cli.budgets:budgets", "Look at budgets, make, change and top them up."),
     "prices": ("bursar.cli.prices:prices", "Look at prices, check them, import them, apply them."),
+    "doctor": ("bursar.cli.doctor:doctor", "What is well with configuration, data and money, and what is not."),
     "replay": ("bursar.cli.replay:replay", "Play a recorded trace against the gateway."),
     "simulate": ("bursar.cli.simulate:simulate", "Run a simulated provider."),
 }

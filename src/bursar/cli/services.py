@@ -68,6 +68,10 @@ class Services(Protocol):
         """What would become of a request, and whether the running gateway said so; raises BursarErrors."""
         ...
 
+    def doctor(self, path: Path | None) -> list[dict[str, str]]:
+        """Findings about a configuration and its data: ``check``, ``state`` (ok, warn, fail) and ``detail``."""
+        ...
+
     def actor(self) -> str:
         """Who runs the command, for the audit log."""
         ...

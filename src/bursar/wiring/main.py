@@ -117,6 +117,15 @@ class SystemServices:
         config, folder = self.config(path)
         return check(asked, config, folder, environ=os_environ(), clock=self.clock)
 
+    def doctor(self, path: Path | None) -> list[dict[str, str]]:
+        """What is well with a configuration and its data, and what is not."""
+        from msgspec.structs import asdict
+
+        from bursar.wiring.doctor.examine import examine
+        from bursar.wiring.environment import os_environ
+
+        return [asdict(finding) for finding in examine(path, os_environ(), self.clock)]
+
     def actor(self) -> str:
         """The operating system's user."""
         import os
