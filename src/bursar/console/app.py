@@ -23,6 +23,7 @@ from bursar.console.guard import Guard
 from bursar.console.keys.endpoints import KeyEndpoints
 from bursar.console.pages import Pages
 from bursar.console.replies import json_error
+from bursar.console.shared import shared_families
 from bursar.console.templating import environment
 from bursar.control.state import ControlState
 from bursar.control.values import BadTerms, DeclaredInFile, NameTaken, NoSuchName
@@ -93,7 +94,8 @@ def _monitoring(gateway: Gateway, fleet: Fleet) -> list[Route]:
 
     async def metrics(request: Request) -> Response:
         """Counters of all workers in Prometheus' text format."""
-        return Response(exposition(fleet, gateway.clock), media_type="text/plain; version=0.0.4")
+        text = exposition(fleet, gateway.clock, shared_families(gateway))
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 

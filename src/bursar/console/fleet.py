@@ -105,15 +105,15 @@ def readiness(reports: Sequence[Report], *, now_us: int) -> Readiness:
     return Readiness(ready=not reasons, reasons=(*reasons, *remarks, *silent))
 
 
-def exposition(fleet: Fleet, clock: Clock) -> bytes:
-    """The metrics of all workers in Prometheus' text format."""
+def exposition(fleet: Fleet, clock: Clock, shared: Iterable[Family] = ()) -> bytes:
+    """The metrics of all workers in Prometheus' text format; ``shared`` is what all workers see alike, told once."""
     reports = fleet.reports()
     now_us = clock.monotonic_us()
     families = [
         family for one in reports for family in one.families if family.kind == COUNTER or not _is_late(one, now_us)
     ]
     registry = CollectorRegistry()
-    registry.register(_Summed(summed(families)))
+    registry.register(_Summed((*summed(families), *shared)))
     return generate_latest(registry)
 
 

@@ -28,6 +28,11 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily(
             "bursar_untagged_requests", "Requests admitted without a tag that their rules ask for.", counts.untagged
         )
+        yield CounterMetricFamily(
+            "bursar_unchecked_admissions", "Attempts let through while nobody could count them.", counts.unchecked
+        )
+        holding = sum(call.is_holding for call in gateway.in_flight)
+        yield GaugeMetricFamily("bursar_holds_in_flight", "Attempts that hold some of a budget or limit.", holding)
         yield CounterMetricFamily("bursar_response_bytes", "Answer bytes received.", counts.response_bytes)
         yield CounterMetricFamily("bursar_config_reloads", "Configuration reloads.", counts.reloads)
         yield CounterMetricFamily(

@@ -148,6 +148,11 @@ class Attempt:
         """Send the request."""
         self._exchange = self._call.gateway.client.send(self._plan.upstream, self)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether it holds something of budgets or limits."""
+        return self._holding is not None
+
     # The provider's side.
 
     def on_sent(self) -> None:

@@ -172,6 +172,11 @@ class Call:
         if self._attempt is not None:
             self._attempt.cut(reason)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether its attempt holds something of budgets or limits."""
+        return self._attempt is not None and self._attempt.is_holding
+
     # What attempts report back.
 
     def retry(self) -> bool:
@@ -225,6 +230,7 @@ class Call:
                 answer.release()
             self.gateway.left(self)
         elif isinstance(answer, Holding):
+            self.gateway.counts.unchecked += answer.is_unchecked
             self._open(plan, number, answer)
         else:
             smaller = self._fitted(plan, answer)

@@ -13,6 +13,7 @@ class Counts:
         "reloads",
         "response_bytes",
         "swept",
+        "unchecked",
         "unrecorded_refusals",
         "untagged",
     )
@@ -25,6 +26,7 @@ class Counts:
         self.reloads = 0
         self.failed_reloads = 0
         self.unrecorded_refusals = 0
+        self.unchecked = 0
         self.untagged = 0
         self.by_outcome: dict[str, int] = {}
         self.refusals: dict[str, int] = {}

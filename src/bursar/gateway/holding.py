@@ -48,6 +48,11 @@ class Holding:
         self.notes = (note,) if verdict is None else remarks(decision, verdict)
         """What the row should say about it."""
 
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it was admitted without being counted."""
+        return not self._used
+
     def settle(self, row: Settled) -> None:
         """Replace what was held by what the attempt used; to be called once."""
         self._counters.settle(self._hold, used_by(row, self._decision, self._hold.amounts))

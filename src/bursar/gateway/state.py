@@ -156,6 +156,8 @@ class Gateway:
             reasons.append(f"{self.pending()} settled records wait for the disk")
         if self.seeded.is_missing_budgets:
             reasons.append(f"still reading the ledger: {self.seeded.problem or 'what budgets have spent is not known'}")
+        if self.counters.trouble is not None and self.snapshot.rules.has_closed:
+            reasons.append(f"budgets cannot be counted, and some are closed then: {self.counters.trouble}")
         keys = self.snapshot.keyring.store
         if keys is not None and keys.trouble is not None and not keys.has_grace:
             reasons.append(f"virtual keys cannot be checked: {keys.trouble}")
@@ -163,10 +165,14 @@ class Gateway:
 
     def remarks(self) -> list[str]:
         """What is wrong although this worker should be sent calls."""
+        remarks = []
+        rules = self.snapshot.rules
+        if self.counters.trouble is not None and not (rules.has_closed or rules.is_empty):
+            remarks.append(f"budgets and limits are open and not counted: {self.counters.trouble}")
         keys = self.snapshot.keyring.store
-        if keys is None or keys.trouble is None or not keys.has_grace:
-            return []
-        return [f"only virtual keys that were seen before are let in: {keys.trouble}"]
+        if keys is not None and keys.trouble is not None and keys.has_grace:
+            remarks.append(f"only virtual keys that were seen before are let in: {keys.trouble}")
+        return remarks
 
     def sweep(self) -> None:
         """Check the deadlines of all connections and of calls whose client is gone; meant to run every second."""
@@ -205,6 +211,11 @@ class InFlight(Protocol):
     @property
     def at_us(self) -> int:
         """Its admission, Unix microseconds."""
+        ...
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether it holds something of budgets or limits."""
         ...
 
     def cut(self, reason: str) -> None:

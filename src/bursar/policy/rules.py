@@ -126,6 +126,7 @@ class Rules:
         "_remembered",
         "_runs",
         "by_name",
+        "has_closed",
         "is_empty",
         "stems",
         "velocities",
@@ -152,6 +153,10 @@ class Rules:
         self._budgets = Index((rule.budget.match, rule) for rule in compiled.values())
         self._limits = Index((rule.limit.match, rule) for rule in _limits(limits))
         self._runs = Index((rule.run.match, rule) for rule in map(_run, runs))
+        self.has_closed = any(rule.is_closed for rule in compiled.values()) or any(
+            limit.on_failure == "closed" for limit in limits
+        )
+        """Whether some rule refuses requests while nobody can count."""
         self.is_empty = not (compiled or limits or runs)
         self._extras: dict[str, list[Extra]] = {}
         for extra in extras:
