@@ -200,7 +200,7 @@ def test_fault_of_our_own(gateway_for, provider, monkeypatch, caplog):
     def broken(_admission):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("bursar.gateway.call.admit", broken)
+    monkeypatch.setattr("bursar.gateway.station.admit", broken)
     with gateway_for(provider) as gateway, RawClient(gateway.port) as client:
         client.request("/v1/chat/completions", CHAT, **AUTH)
         got = client.answer()
