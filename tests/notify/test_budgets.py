@@ -54,6 +54,13 @@ def test_thresholds(spent, reached):
     assert [f"budget_threshold {percent}" for percent in reached] == kinds(state(spent, held=100 * CENT))
 
 
+def test_nothing_spent():
+    """A budget of nothing is not full while nothing is spent."""
+    assert ([], ["budget_threshold 50"]) == tuple(
+        kinds(state(spent, limit_usd="0", thresholds=(50,))) for spent in (0, 1)
+    )
+
+
 def test_message():
     """An alert says whose budget it is, what is spent of what, and when it resets, and has it as data."""
     found = only(state(84 * CENT, whose="|user=ann", per=("user",), thresholds=(80,)), "budget_threshold")

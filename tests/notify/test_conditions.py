@@ -124,6 +124,19 @@ def test_counters_that_know_less(desk):
     assert {"budget_threshold", "budget_exceeded"} == second.opened()
 
 
+def test_counters_in_trouble(desk, monkeypatch):
+    """Counters that are known to be away are not asked; what is gone is over all the same."""
+    one = desk(budgets=[SEARCH, SOFT])
+    one.spend(110 * CENT, bound=90 * CENT, user="ann")
+    one.look()
+    monkeypatch.setattr(one.counters, "trouble", "redis is away")
+    monkeypatch.setattr(one.counters, "balances", None)
+    one.rules = Rules(budgets=[SOFT])
+    one.tidy()
+
+    assert {"budget_exceeded"} == one.opened()
+
+
 def test_counters_away(desk, monkeypatch):
     """While accounts cannot be read, nothing is thought to be over."""
     one = desk(budgets=[SEARCH])

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from bursar.config import Budget, Run
 from bursar.errors import ControlUnavailable, CountersUnavailable
-from bursar.policy.rules import Rules
 from bursar.policy.runs import Task
 from support.alerting import Desk
 from support.ledger_records import DAY_US, FixedClock
@@ -42,15 +41,22 @@ def test_once_a_window(desk, clock):
     assert [50, 80, 50] == percents(one)
 
 
-def test_nothing_touched_nothing_said(desk):
-    """Accounts that nobody has used since are not looked at."""
-    one = desk(budgets=[SEARCH])
-    one.spend(10 * CENT)
-    one.look()
-    one.rules = Rules(budgets=[Budget(name="search", limit_usd="0.10")])
-    one.look()
+def test_looked_at_once(desk, monkeypatch):
+    """An account is looked at once for all that was spent since the last look, and not again until it is used."""
+    one = desk(budgets=[SEARCH, Budget(name="other", match={"team": "x"}, limit_usd="1")])
+    asked, balances = [], one.counters.balances
 
-    assert [] == one.raised()
+    def counted(accounts, *, at_us):
+        asked.append([account.name.partition("#")[0] for account in accounts])
+        return balances(accounts, at_us=at_us)
+
+    monkeypatch.setattr(one.counters, "balances", counted)
+    for _ in range(5):
+        one.spend(CENT)
+    for _ in range(3):
+        one.look()
+
+    assert [["budget/search"]] == [names for names in asked if names]
 
 
 def test_every_account_for_itself(desk):
@@ -141,14 +147,16 @@ def test_run_that_is_stopped(desk):
         one.spend(10 * CENT, task=task(fingerprint=fingerprint))
     for _ in range(3):
         one.spend(CENT, task=task("loop"))
+        one.spend(CENT, task=task("loop 2"))
         one.spend(40 * CENT, task=task("dear", budget=35 * CENT))
     one.look()
-    told = one.raised()
+    told = sorted(one.raised(), key=lambda record: ["t", "dear", "loop", "loop 2"].index(record.alert.subject))
 
     assert [
         ("t", "run_limit", "steps"),
         ("dear", "task_budget_exceeded", "ceiling"),
         ("loop", "run_limit", "loop"),
+        ("loop 2", "run_limit", "loop"),
     ] == [(record.alert.subject, record.alert.kind, record.alert.data["reason"]) for record in told]
     assert told[1].alert.message.startswith("Run 'dear' has no room: limit $0.35")
 
@@ -179,6 +187,18 @@ def test_run_that_was_stopped_is_not_warned_of(desk):
     one.look()
 
     assert ["run_limit"] == [record.alert.kind for record in one.raised()]
+
+
+def test_run_that_is_about_to_be_stopped(desk):
+    """A run that one call took past all stages is not warned of; it is told of when its next call is refused."""
+    one = desk(runs=[Run(velocity_factor=4.0, velocity_floor_usd="0.01")], velocities={"review": 5 * CENT})
+    one.spend(100 * CENT, bound=1, task=task("wild"))
+    one.look()
+    before = one.raised()
+    one.spend(CENT, task=task("wild"))
+    one.look()
+
+    assert ([], ["run_limit"]) == (before, [record.alert.kind for record in one.raised()])
 
 
 def test_slow_run(desk, clock):
@@ -228,6 +248,21 @@ def test_counters_away(desk, monkeypatch):
     one.look()
 
     assert ([], {"budget_threshold", "budget_refusing"}) == (before, {record.alert.kind for record in one.raised()})
+
+
+def test_counters_in_trouble(desk, monkeypatch):
+    """Counters that are known to be away are not asked, for they would hold up calls until their time-out."""
+    one = desk(budgets=[SEARCH])
+    one.spend(60 * CENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(one.counters, "trouble", "redis is away")
+        patched.setattr(one.counters, "balances", None)
+        one.look()
+        one.tidy()
+        before = one.raised()
+    one.look()
+
+    assert ([], [50]) == (before, percents(one))
 
 
 @pytest.mark.parametrize("to", [(), ("ops", "chat")])

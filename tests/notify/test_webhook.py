@@ -121,6 +121,26 @@ def test_endless_body():
     assert 1 == len(receiver.received)
 
 
+def test_connection_is_let_go(monkeypatch):
+    """A receiver that was given up keeps no connection."""
+    monkeypatch.setattr(post, "WITHIN_S", 0.05)
+
+    async def run(url: str) -> int:
+        client = UpstreamClient(asyncio.get_running_loop(), ClientSettings())
+        with pytest.raises(NotDelivered):
+            await WebhookChannel(Hook(Webhook(name="ops", url=url), None), client, FixedClock()).tell(NOTICE)
+        turns = 0
+        while sum(one.open for one in client.stats().values()) and turns < 100:
+            await asyncio.sleep(0)
+            turns += 1
+        (stats,) = client.stats().values()
+        await client.aclose()
+        return stats.open
+
+    with receiving(script=lambda connection, _request: connection.recv(1)) as receiver:
+        assert 0 == asyncio.run(run(receiver.url))
+
+
 def test_receiver_that_hangs(monkeypatch):
     """A receiver that takes the request and says nothing is given up after a bounded time."""
     monkeypatch.setattr(post, "WITHIN_S", 0.05)
