@@ -4,7 +4,8 @@
 
 Each figure is the least of several repeats: what the code costs when nothing else disturbs it. The whole call is the
 gateway's own protocol, pipeline, settlement and spool between two transports that do nothing, so it is what Bursar adds
-in Python; system calls, the event loop and TLS come on top and are measured by `run.py`.
+in Python; system calls, the event loop and TLS come on top and are measured by `run.py`. The lines about rules are
+matching, deciding, reserving in memory, remarking and settling together.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from bursar.upstream.framing import ResponseReader
 from bursar.upstream.request import encode_head
 from bursar.usage import Meter, usage_of
 from bursar.wiring.build import build_snapshot
+from guardrails import steps as guardrail_steps
 from measure import command, machine, versions
 from payloads import MODEL, answer_body, answer_head, chat_body, event, request_bytes
 from report import aligned
@@ -249,6 +251,8 @@ async def measure(repeats: int) -> list[list[str]]:
     rows = []
     with gateway_parts() as (snapshot, spool):
         for name, work in parts_of(snapshot, spool):
+            rows.append([name, f"{least_us(work, repeats=repeats):.2f}"])
+        for name, work in guardrail_steps():
             rows.append([name, f"{least_us(work, repeats=repeats):.2f}"])
         whole = whole_call(snapshot, spool)
         rows.append(["a whole call, no sockets", f"{least_us(whole, repeats=repeats):.1f}"])

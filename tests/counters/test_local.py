@@ -99,6 +99,43 @@ def test_trouble_is_waited_for_once(store, blocker, monkeypatch):
     assert 0.06 > sum(waits) > 0.02
 
 
+def test_crowd_is_waited_for(store, blocker, monkeypatch):
+    """While others write one after another, a worker waits for its turn longer than for a lock that nobody lets go."""
+    worker = store.worker()
+    turns = iter(range(1000))
+
+    def others_write(_):
+        blocker.execute("INSERT INTO worker VALUES (?, 0)", (f"other {next(turns)}",))
+        blocker.execute("COMMIT")
+        if next(turns) < 500:
+            blocker.execute("BEGIN IMMEDIATE")
+
+    blocker.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("bursar.counters.local.time.sleep", others_write)
+
+    assert worker.reserve(hold("a", (TEAM, 1))).is_granted
+
+
+def test_endless_crowd(store, blocker, monkeypatch):
+    """A crowd without end is not waited for without end, and the next request waits for its turn again."""
+    worker = store.worker()
+    waits = []
+
+    def others_write(pause_s):
+        waits.append(pause_s)
+        blocker.execute("INSERT INTO worker VALUES (?, 0)", (f"other {len(waits)}",))
+        blocker.execute("COMMIT")
+        blocker.execute("BEGIN IMMEDIATE")
+
+    blocker.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("bursar.counters.local.time.sleep", others_write)
+    for number in range(2):
+        with pytest.raises(CountersUnavailable, match="locked"):
+            worker.reserve(hold(str(number), (TEAM, 1)))
+
+    assert 0.4 > sum(waits) > 0.2
+
+
 def test_ending_while_the_lock_is_away(store, blocker):
     """A worker ends even if nobody counts what it holds; its lease will."""
     worker = store.worker()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -43,7 +44,7 @@ def durable_server():
 
 @pytest.fixture
 def loop():
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     yield loop
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
@@ -68,8 +69,27 @@ def make_store(loop):
         store.close()
 
 
+class Deaf:
+    """A transport whose bytes get lost."""
+
+    def write(self, data):
+        """Lose them."""
+
+
 class TestRedisCounters(CountersContract):
     """Counters in Redis pass the contract."""
+
+
+def test_other_loop(shared_server):
+    """It needs nothing that only uvloop has."""
+    loop = asyncio.new_event_loop()
+    store = RedisStore(shared_server, loop)
+
+    spend(store.worker(), "a", TEAM, 60)
+
+    assert Balance(60, 0) == balance(store.worker("w2"), TEAM)
+    store.close()
+    loop.close()
 
 
 def test_machine(fresh):
@@ -234,9 +254,11 @@ def test_settlement_that_got_lost_after_a_namesake(shared_server, make_store, mo
     for name in "abc":
         spend(store.worker("same"), name, TEAM, 10)
     worker = store.worker("same")
-    monkeypatch.setattr(worker.counters._link._transport, "write", lambda _: None, raising=False)
-    worker.counters.settle(hold("d", (TEAM, 5)), (5,))
-    worker.counters._link.lose("pulled")
+    link = worker.counters._link
+    with monkeypatch.context() as patched:
+        patched.setattr(link, "_transport", Deaf())
+        worker.counters.settle(hold("d", (TEAM, 5)), (5,))
+    link.lose("pulled")
     worker.connected()
     worker.settled()
 

@@ -42,7 +42,7 @@ class _Slot:
         self.opened_us = self.used_us = at_us
         self.idle_us = account.idle_us
         self.span_us = account.span_us
-        self.bucket_us = bucket_us(account.span_us)
+        self.bucket_us = bucket_us(account.span_us) if account.span_us else 1
         self.buckets: dict[int, int] | None = {} if account.span_us else None
         """What was spent, by part of a rolling window; `spent` is their sum."""
         self.oldest = 0
@@ -95,9 +95,11 @@ class MemoryBook:
     def fresh(self, account: Account, at_us: int) -> _Slot:
         """A slot that is not kept yet."""
         slot = _Slot(account, at_us)
-        for number, amount in self.seeds.get((account.name, account.window), {}).items():
-            slot.add(amount, number)
-        slot.prune(at_us)
+        seeds = self.seeds.get((account.name, account.window))
+        if seeds is not None:
+            for number, amount in seeds.items():
+                slot.add(amount, number)
+            slot.prune(at_us)
         return slot
 
     def release(self, hold_id: str) -> _Held | None:

@@ -16,6 +16,7 @@ earlier start's are never read. The server must not evict keys of living starts 
 
 import asyncio
 import hashlib
+import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -32,6 +33,8 @@ from bursar.counters.redis_link import Address, Link, WaitingLink, connect, pars
 from bursar.errors import CountersUnavailable
 from bursar.policy.claims import Account, Hold, Verdict
 
+log: Final = logging.getLogger("bursar.counters")
+
 TIMEOUT_S: Final = 0.25
 
 _TTL_MS: Final = 24 * 3600 * 1000
@@ -47,7 +50,7 @@ _SWEEP_FIELDS: Final = 1_000
 
 _SWEEP_EVERY_US: Final = 60_000_000
 
-_Failures = (OSError, CountersUnavailable, hiredis.HiredisError, msgspec.DecodeError)
+_FAILURES: Final = (OSError, CountersUnavailable, hiredis.HiredisError, msgspec.DecodeError)
 """What can go wrong while a session begins."""
 
 
@@ -56,8 +59,9 @@ def open_redis(
 ) -> "RedisCounters":
     """A worker's access to the counters of one start of the gateway; connects in the background.
 
-    ``start`` is the same for all workers of a start and never used again; ``worker`` names this process. Counting begins when one of them has called
-    `seed`; until then the store is blank and nothing is granted. Raises ValueError for an unusable URL.
+    ``start`` is the same for all workers of a start and never used again; ``worker`` names this process and no other
+    one. Counting begins when one worker has called `seed`; until then the store is blank and nothing is granted. Raises
+    ValueError for an unusable URL.
     """
     return RedisCounters(
         parse_address(url), start=start, worker=worker, lease_us=lease_us, loop=loop, timeout_s=timeout_s
@@ -235,17 +239,23 @@ class RedisCounters:
         link = None
         try:
             link = await connect(self._address, self._loop, timeout_s=self._timeout_s, on_lost=self._lost)
-            await link.call("SCRIPT", "LOAD", self._script)
-            greeting = await link.call(*self._command(b"hello", wire.arguments(self._worker)))
-            if not isinstance(greeting, bytes):
-                raise CountersUnavailable(f"the greeting was answered with {greeting!r}")
-            self._begin(link, wire.read_greeting(greeting))
-        except _Failures as problem:
+            self._begin(link, await self._greeting(link))
+        except Exception as problem:
+            # The boundary of a task: without another attempt nothing would ever be counted again.
+            if not isinstance(problem, _FAILURES):
+                log.exception("connecting to Redis failed in a way that nobody foresaw")
             self._is_blank = str(problem).startswith("BLANK")
             self._retry(str(problem) or type(problem).__name__)
         finally:
             if link is not None and link is not self._link:
                 link.lose("no session began")
+
+    async def _greeting(self, link: Link) -> wire.Greeting:
+        await link.call("SCRIPT", "LOAD", self._script)
+        answer = await link.call(*self._command(b"hello", wire.arguments(self._worker)))
+        if not isinstance(answer, bytes):
+            raise CountersUnavailable(f"the greeting was answered with {answer!r}")
+        return wire.read_greeting(answer)
 
     def _begin(self, link: Link, greeting: wire.Greeting) -> None:
         """Bring the store up to what this worker knows, then take reservations."""

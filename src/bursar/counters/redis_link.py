@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import hiredis
@@ -169,9 +169,7 @@ class Link(asyncio.Protocol):
             self.lose("it is done")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("not a stream")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit it
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from bursar.clock import US_PER_S, format_us
+from bursar.clock import US_PER_S
 from bursar.errors import Refusal
 from bursar.money import format_usd
 from bursar.policy.claims import Account
@@ -85,8 +85,9 @@ def account_name(stem: str, per: tuple[str, ...], whose: Whose) -> str:
     """The name of the account of a rule's ``per`` dimensions with these values."""
     if not per:
         return stem
-    values = (whose,) if isinstance(whose, str) else whose
-    named = [f"{name}={_escaped(value)}" for name, value in zip(per, values, strict=True)]
+    if isinstance(whose, str):
+        return f"{stem}|{per[0]}={_escaped(whose)}"
+    named = [f"{name}={_escaped(value)}" for name, value in zip(per, whose, strict=True)]
     return f"{stem}|{'|'.join(named)}"
 
 
@@ -110,6 +111,8 @@ def whose_in(rule: BudgetRule, account: str) -> Whose | None:
 
 
 def _escaped(value: str) -> str:
+    if "%" not in value and "|" not in value:
+        return value
     return value.replace("%", "%25").replace("|", "%7C")
 
 
@@ -168,16 +171,10 @@ def _made_budget_gate(rule: BudgetRule, whose: Whose, window: Window, rules: Rul
         mode=budget.mode,
         is_closed=rule.is_closed,
         when_short=budget.when_short,
-        subject=account.partition("|")[2].replace("|", ", "),
-        resets=_resets(rule, window.end_us),
+        subject=account.partition("|")[2].replace("|", ", ") if budget.per else "",
+        resets_us=window.end_us,
         hint=f"ask for a top-up (bursar budgets topup {rule.name})",
     )
-
-
-def _resets(rule: BudgetRule, end_us: int | None) -> str:
-    if rule.span_us:
-        return ""
-    return "It never resets" if end_us is None else f"It resets at {format_us(end_us)}"
 
 
 def _claim_limit(rule: LimitRule, ask: Ask, rules: Rules, claims: dict[Gate, int]) -> None:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bursar.clock import format_us
 from bursar.policy.claims import Account
 
 Measure = Literal["usd", "tokens", "requests", "concurrency"]
@@ -31,11 +32,18 @@ class Gate(Struct, frozen=True, eq=False):
     when_short: WhenShort = "refuse"
     subject: str = ""
     """Whose account it is, such as ``user=ann``; empty for one that all share."""
-    resets: str = ""
-    """When room comes back by itself, in words; empty where the store knows better."""
+    resets_us: int | None = None
+    """When all of its room comes back by itself; ``None`` = never, or as time goes by."""
     code: str = "budget_exceeded"
     """The refusal that a lack of room leads to."""
     hint: str = ""
     """The way out."""
     stages: tuple[Stage, ...] = ()
     """What every further multiple of ``limit`` leads to; empty where the limit itself refuses."""
+
+    @property
+    def resets(self) -> str:
+        """When room comes back by itself, in words; empty where the store knows better."""
+        if self.kind == "limit" or self.account.span_us:
+            return ""
+        return "It never resets" if self.resets_us is None else f"It resets at {format_us(self.resets_us)}"

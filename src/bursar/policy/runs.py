@@ -142,7 +142,6 @@ def _gate(
         ),
         limit=most or 0,
         is_closed=code == "task_budget_exceeded",
-        resets="It never resets",
         code=code,
         hint=_ASK,
         stages=stages,
