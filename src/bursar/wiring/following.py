@@ -26,10 +26,10 @@ class Follower:
 
     async def prepare(self, snapshot: Snapshot) -> None:
         """Wait until new budgets are seeded, before they come into force; say which remain blind."""
-        fresh = snapshot.rules.stems - self._gateway.snapshot.rules.stems
-        if not fresh:
+        stems, present = snapshot.rules.stems, self._gateway.snapshot.rules.stems
+        if stems == present:
             return
-        self._gateway.seeded.missing |= fresh
+        self._gateway.seeded.missing |= stems - present
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not self._look(snapshot.rules):  # noqa: ASYNC110 - nobody tells

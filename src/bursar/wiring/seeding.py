@@ -84,6 +84,8 @@ class Seeder:
         self._changed_us = counted.began_us
         self._due_us = 0
         """When to refresh, on the monotonic clock."""
+        self._marked: Rules | None = None
+        """Budgets whose mark was left last."""
         counted.add(gateway.snapshot.digest, rules.stems)
         gateway.seeded.missing = rules.stems | {RUNS}
 
@@ -91,12 +93,12 @@ class Seeder:
         """Read what new budgets have spent, before they come into force; say which remain blind."""
         gateway, rules = self._gateway, snapshot.rules
         self._counted.add(snapshot.digest, rules.stems)
-        fresh = rules.stems - gateway.snapshot.rules.stems
-        if fresh:
-            gateway.seeded.missing |= fresh
+        present = gateway.snapshot.rules
+        if rules.stems != present.stems:
+            gateway.seeded.missing |= rules.stems - present.stems
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    while not await self._refresh(gateway.snapshot.rules, rules):  # noqa: ASYNC110 - nobody tells
+                    while not await self._refresh(present, rules):  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(RETRY_S)
             except TimeoutError:
                 log.error("budgets come into force blind: %s", gateway.seeded.problem)  # noqa: TRY400 - no trace
@@ -132,11 +134,8 @@ class Seeder:
         return next(pauses, PAUSES_S[-1])
 
     def _has_lost_its_mark(self) -> bool:
-        gateway = self._gateway
-        if gateway.seeded.missing or gateway.seeded.at_us is None:
-            return False
         try:
-            return not is_marked(gateway, gateway.snapshot.rules)
+            return self._marked is not None and not is_marked(self._gateway, self._marked)
         except CountersUnavailable:
             return False
 
@@ -144,6 +143,7 @@ class Seeder:
         gateway = self._gateway
         log.error("the counters have lost what they had counted; it is read from the ledger again")
         self._counted.begin_again(gateway.clock.now_us())
+        self._marked = None
         gateway.seeded.missing = gateway.snapshot.rules.stems | {RUNS}
         self._due_us = 0
 
@@ -159,6 +159,7 @@ class Seeder:
             except (LedgerUnavailable, CountersUnavailable) as failed:
                 problem = str(failed)
         if problem is None:
+            self._marked = rules[-1]
             seeded.missing -= {RUNS}.union(*(one.stems for one in rules))
             seeded.at_us = gateway.clock.monotonic_us()
         elif before is None:

@@ -121,6 +121,5 @@ def _standing(accounts: Sequence[BudgetAccount], at_us: int) -> dict[str, str | 
     """The fullest account; for a budget that has none yet, nothing is known but that."""
     if accounts:
         return account_fields(accounts[0], at_us=at_us)
-    amounts = ("limit", "spent", "held", "remaining")
-    names = (f"{amount}_{measure}" for amount in amounts for measure in ("usd", "tokens"))
+    names = (f"{amount}_{measure}" for amount in ("spent", "held", "remaining") for measure in ("usd", "tokens"))
     return dict.fromkeys(("account", *names, "resets_at"))
