@@ -3,9 +3,12 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from bursar.ledger.questions import AttemptRow
+from support.serving import ServedGateway
 from support.traffic import Call, Outcomes, send
 
 _MODELS = {
@@ -17,6 +20,16 @@ _MODELS = {
 _WORDS = "The forecast is wide because the sample is small. "
 
 SENT_AGAIN = (402, 429)
+
+BUDGET = """
+[[budgets]]
+name = "dollar"
+limit_usd = "1.00"
+period = "total"
+[counters]
+lease_s = 2
+"""
+"""One dollar for everybody, for ever; what a dead worker held returns soon."""
 
 
 @dataclass
@@ -59,6 +72,44 @@ async def press(calls: list[Call], port: int, *, until_idle: Callable[[], None],
         # A client that left once stays the second time, so that every round ends.
         waiting = [replace(call, leaves_after=None) for call in again]
     pressed.refused_at_last = len(waiting)
+
+
+def held(gateway: ServedGateway) -> bool:
+    """Whether anything is held in the budget; its balances are known once they were read from the ledger."""
+    status, body = gateway.get("/api/v1/budgets")
+    return status != 200 or json.loads(body)[0]["held_usd"] != "0.00"
+
+
+def press_on(
+    gateway: ServedGateway, calls: Iterable[Call], *, kill: Callable[[], None] | None = None, after: int = 60
+) -> Pressed:
+    """Press on a gateway; ``kill`` is called once ``after`` answers have arrived."""
+    gateway.until(lambda: gateway.get("/readyz")[0] == 200, "what was spent before")
+    pressed = Pressed()
+
+    def until_idle() -> None:
+        gateway.until(lambda: not held(gateway), "the end of every hold")
+
+    def wait_and_kill() -> None:
+        gateway.until(lambda: len(pressed.outcomes.complete) >= after, "the first answers")
+        kill()
+
+    killer = threading.Thread(target=wait_and_kill if kill is not None else lambda: None)
+    killer.start()
+    try:
+        asyncio.run(press(list(calls), gateway.port, until_idle=until_idle, pressed=pressed))
+    finally:
+        killer.join()
+    return pressed
+
+
+def spend_of(rows: list[AttemptRow]) -> tuple[int, int, list[AttemptRow]]:
+    """Settled spend, the same with unknown costs at their bounds, and the rows that found no room, newest first."""
+    sent = [row for row in rows if row.outcome not in ("refused", "interrupted")]
+    spent = sum(row.cost or 0 for row in sent)
+    charged = sum(row.cost if row.cost is not None else row.bound for row in sent)
+    refused = [row for row in rows if row.error == "budget_exceeded"]
+    return spent, charged, sorted(refused, key=lambda row: row.at_us, reverse=True)
 
 
 def _body(dice: random.Random) -> tuple[str, dict]:

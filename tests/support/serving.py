@@ -21,7 +21,7 @@ port = {port}
 workers = {workers}
 [relay]
 drain_timeout_s = 20
-first_byte_timeout_s = 20
+first_byte_timeout_s = {first_byte_timeout_s}
 [ledger]
 flush_s = 0.5
 [[keys]]
@@ -33,7 +33,15 @@ key = "env:BURSAR_E2E_KEY"
 class ServedGateway:
     """A gateway process over one provider address; may be killed and started again on the same data."""
 
-    def __init__(self, folder: Path, provider_url: str, *, workers: int = 1, extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        provider_url: str,
+        *,
+        workers: int = 1,
+        extra: str = "",
+        first_byte_timeout_s: float = 20,
+    ) -> None:
         self.port = _free_port()
         self.folder = folder
         self.config = folder / "bursar.toml"
@@ -47,7 +55,11 @@ class ServedGateway:
                 ("bedrock", "", 'region = "us-east-1"\n'),
             )
         )
-        self.config.write_text(CONFIG.format(port=self.port, workers=workers) + providers + extra)
+        self.config.write_text(
+            CONFIG.format(port=self.port, workers=workers, first_byte_timeout_s=first_byte_timeout_s)
+            + providers
+            + extra
+        )
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -89,6 +101,10 @@ class ServedGateway:
         """Kill it without warning."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(30)
+
+    def kill_worker(self, name: str) -> None:
+        """Kill one worker child without warning."""
+        os.kill(self.worker_pids()[name], signal.SIGKILL)
 
     def stop(self) -> int:
         """Stop it as an init system does; returns its exit status."""
