@@ -115,6 +115,8 @@ def test_changed_budgets(gateway, ledger, budgets):
     rule = before.rules.by_name["b"]
     after = structs.replace(before, rules=Rules(budgets=config.budgets), digest="other")
     began_us = counted.began_us
+    both = [rule.stem, *sorted(after.rules.stems - {rule.stem})]
+    coming = []
 
     async def change():
         seeder = Seeder(station, ledger, counted)
@@ -123,14 +125,18 @@ def test_changed_budgets(gateway, ledger, budgets):
             await asyncio.sleep(0.01)
         station.counters.settle(Hold("x", SystemClock().now_us(), (Account(rule.stem),), (0,)), (500,))
         await seeder.prepare(after)
+        await seeder._refresh()
+        stood = station.counters.balances([Account(one) for one in both], at_us=SystemClock().now_us())
+        coming.extend(balance.spent for balance in stood)
         station.snapshot = after
+        seeder.changed()
         await asyncio.sleep(0.1)
         task.cancel()
 
     gateway.call(change)
     (balance,) = station.counters.balances([Account(rule.stem)], at_us=SystemClock().now_us())
 
-    assert began_us == counted.began_us
+    assert (began_us, [1500, 1000][: len(both)]) == (counted.began_us, coming)
     assert (1500 if budgets else 500) == balance.spent
     assert frozenset() == station.seeded.missing
 

@@ -37,6 +37,9 @@ class Follower:
         except TimeoutError:
             log.error("budgets come into force blind: %s", self._gateway.seeded.problem)  # noqa: TRY400 - no trace
 
+    def changed(self) -> None:
+        """Nothing is to be done: the mark of these rules was seen, or is being looked for."""
+
     async def run(self) -> None:
         """Look for the mark of the budgets in force until cancelled."""
         while True:

@@ -7,6 +7,7 @@ is named in the log and keeps its old value until a restart.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -46,14 +47,14 @@ class Reloader:
         control: ControlLink,
         *,
         simulator_url: str | None,
-        prepare: Callable[[Snapshot], None] = lambda _: None,
+        around: Callable[[Snapshot], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
-        """``prepare`` is called, in a thread, with each new snapshot before it comes into force."""
+        """``around`` is entered, in a thread, with each new snapshot while it comes into force."""
         self._options = options
         self._gateway = gateway
         self._control = control
         self._simulator_url = simulator_url
-        self._prepare = prepare
+        self._around = around
         self._stamp = _stamp(options.config_path)
         self._poke = asyncio.Event()
 
@@ -97,8 +98,8 @@ class Reloader:
             return False
         for name in _changed_at_start(gateway.snapshot.config, config):
             log.warning("%s changed; it takes effect at the next start", name)
-        self._prepare(snapshot)
-        gateway.renew(lambda old: _with_histories(snapshot, old))
+        with self._around(snapshot):
+            gateway.renew(lambda old: _with_histories(snapshot, old))
         gateway.counts.reloads += 1
         log.info("configuration reloaded from %s (%s)", options.config_path or "built-in settings", snapshot.digest)
         return True

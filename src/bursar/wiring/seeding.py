@@ -58,6 +58,10 @@ class Seeding(Protocol):
         """Get ready for other rules; to be awaited before they come into force."""
         ...
 
+    def changed(self) -> None:
+        """Other rules have come into force."""
+        ...
+
     async def run(self) -> None:
         """Keep the accounts right until cancelled."""
         ...
@@ -82,6 +86,8 @@ class Seeder:
         self._turn: Final = asyncio.Lock()
         self._has_changed: Final = asyncio.Event()
         self._changed_us = counted.began_us
+        self._coming = rules
+        """The newest rules, which may not be in force yet; they stay seeded until they are."""
         self._due_us = 0
         """When to refresh, on the monotonic clock."""
         self._marked: Rules | None = None
@@ -92,17 +98,21 @@ class Seeder:
     async def prepare(self, snapshot: Snapshot) -> None:
         """Read what new budgets have spent, before they come into force; say which remain blind."""
         gateway, rules = self._gateway, snapshot.rules
+        self._coming = rules
         self._counted.add(snapshot.digest, rules.stems)
         present = gateway.snapshot.rules
         if rules.stems != present.stems:
             gateway.seeded.missing |= rules.stems - present.stems
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    while not await self._refresh(present, rules):  # noqa: ASYNC110 - nobody tells
+                    while not await self._refresh():  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(RETRY_S)
             except TimeoutError:
                 log.error("budgets come into force blind: %s", gateway.seeded.problem)  # noqa: TRY400 - no trace
-        self._changed_us = gateway.clock.now_us()
+
+    def changed(self) -> None:
+        """Ask the ledger at once: calls went on while the new rules were being prepared, and count nothing in them."""
+        self._changed_us = self._gateway.clock.now_us()
         self._has_changed.set()
 
     async def run(self) -> None:
@@ -113,7 +123,7 @@ class Seeder:
             if self._has_lost_its_mark():
                 self._begin_again()
             if clock.monotonic_us() >= self._due_us:
-                is_done = await self._refresh(self._gateway.snapshot.rules)
+                is_done = await self._refresh()
                 pause_s = self._pause_s(pauses) if is_done else RETRY_S
                 self._due_us = clock.monotonic_us() + int(pause_s * US_PER_S)
             rest_s = (self._due_us - clock.monotonic_us()) / US_PER_S
@@ -147,9 +157,12 @@ class Seeder:
         gateway.seeded.missing = gateway.snapshot.rules.stems | {RUNS}
         self._due_us = 0
 
-    async def _refresh(self, *rules: Rules) -> bool:
-        """Seed what some sets of rules need; False, with the reason, when that is not all known yet."""
+    async def _refresh(self) -> bool:
+        """Seed what the rules in force need, and those that are coming; False when not all of it is known yet."""
         gateway, seeded = self._gateway, self._gateway.seeded
+        rules: tuple[Rules, ...] = (gateway.snapshot.rules, self._coming)
+        if rules[0].stems == rules[1].stems:
+            rules = rules[:1]
         before, problem = seeded.problem, None
         async with self._turn:
             try:

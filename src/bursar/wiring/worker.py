@@ -13,8 +13,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -145,7 +146,7 @@ async def _run(parts: Parts) -> None:
     server = GatewayServer(app, gateway, stops=parts.stops, on_started=parts.on_started)
     seeding = _seeding(gateway, parts)
     reloader = Reloader(
-        options, gateway, parts.control, simulator_url=parts.simulator_url, prepare=_from_thread(seeding, loop)
+        options, gateway, parts.control, simulator_url=parts.simulator_url, around=partial(_changing, seeding, loop)
     )
     loop.add_signal_handler(signal.SIGHUP, reloader.poke)
     if parts.supervisor_fd is not None:
@@ -181,13 +182,12 @@ def _seeding(gateway: Gateway, parts: Parts) -> Seeding:
     return Seeder(gateway, SocketClient(data_dir), counted)
 
 
-def _from_thread(seeding: Seeding, loop: asyncio.AbstractEventLoop) -> Callable[[Snapshot], None]:
-    """`prepare` for a thread that waits for it."""
-
-    def prepare(snapshot: Snapshot) -> None:
-        asyncio.run_coroutine_threadsafe(seeding.prepare(snapshot), loop).result()
-
-    return prepare
+@contextmanager
+def _changing(seeding: Seeding, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> Iterator[None]:
+    """Around the moment in which a snapshot comes into force, in a thread."""
+    asyncio.run_coroutine_threadsafe(seeding.prepare(snapshot), loop).result()
+    yield
+    loop.call_soon_threadsafe(seeding.changed)
 
 
 def _alerting(gateway: Gateway, parts: Parts) -> Alerting:
