@@ -106,7 +106,7 @@ def test_lost_counts(gateway, ledger):
     assert 1000 == counted_elsewhere
 
 
-@pytest.mark.parametrize("budgets", ["", CONFIG + '[[budgets]]\nname = "c"\nlimit_usd = "1"\n'])
+@pytest.mark.parametrize("budgets", ["", CONFIG + '[[budgets]]\nname = "c"\nlimit_usd = "1"\nperiod = "total"\n'])
 def test_changed_budgets(gateway, ledger, budgets):
     """Whether budgets come or go, those that stay hold what they held: nothing is counted again."""
     config = parse_config(budgets, source="test")
