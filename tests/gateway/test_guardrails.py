@@ -202,6 +202,18 @@ def test_token_budget(gateway_for, provider):
     assert "limit 2,400 tokens, spent 1,100 tokens" in error_of(second)["message"]
 
 
+def test_token_budget_of_an_unpriced_model(gateway_for, provider):
+    """A model without a price has tokens all the same: they are held, counted, and refused when there are too many."""
+    body = chat(model="no-such-model")
+    top = '[[budgets]]\nname = "tokens"\nlimit_tokens = 2400\nperiod = "day"\n'
+    with gateway_for(provider, top=top) as gateway:
+        first, second, uncapped = ask(gateway, body), ask(gateway, body), ask(gateway, chat(model="x", max_tokens=None))
+
+    assert (200, 402, 402) == (first.status, second.status, uncapped.status)
+    assert "spent 1,100 tokens" in error_of(second)["message"]
+    assert "may take up to 1,001," in error_of(uncapped)["message"]
+
+
 def test_requests_per_minute(gateway_for, provider):
     """A rate limit answers 429 with the seconds after which there is room again."""
     top = '[[limits]]\nname = "calm"\nper = ["key"]\nrequests_per_minute = 2\n'

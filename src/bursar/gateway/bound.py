@@ -117,6 +117,15 @@ def exposure_of(
     return Exposure(Pico(dearest), cards, input_tokens, output_tokens, others, runs, beside_cap, notes)
 
 
+def unpriced_tokens(request: Request, *, body_bytes: int) -> int | None:
+    """The most tokens of a request whose model the catalog does not know; ``None`` when nothing says how many."""
+    reach = request.reach
+    if reach.unbounded is not None or reach.open_input is not None or reach.images or reach.is_cap_partial:
+        return None
+    answers = UNSTATED_OUTPUT_TOKENS * reach.answers if request.max_output_tokens is None else request.max_output_tokens
+    return (body_bytes + reach.added_input + answers) * reach.rounds + reach.added_output
+
+
 class _Model(NamedTuple):
     """The model and what the catalog knows of its size."""
 

@@ -12,7 +12,6 @@ from msgspec import Struct
 from bursar.dialects.base import Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts
-from bursar.gateway.bound import Exposure
 from bursar.gateway.routes import Route
 from bursar.money import Pico, parse_usd
 from bursar.policy.decide import NOTHING_TO_HOLD, Ask, Decision, decide
@@ -68,7 +67,6 @@ def decided(
     rules: Rules,
     *,
     request: Request,
-    exposure: Exposure | None,
     unbounded: str,
     steering: Mapping[str, str],
 ) -> Decision:
@@ -82,7 +80,7 @@ def decided(
         facts=subject.facts,
         bound=facts.bound,
         unbounded=unbounded,
-        tokens=0 if exposure is None else exposure.tokens,
+        tokens=facts.bound_tokens,
         likely_tokens=-(-len(request.body) // BYTES_PER_TOKEN) + (request.max_output_tokens or 0),
         task=task,
     )

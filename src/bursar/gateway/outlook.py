@@ -33,7 +33,7 @@ def outlook_fields(outlook: Outlook) -> dict[str, Any]:
         "bound_usd": None if plan is None or plan.facts.bound is None else format_usd(plan.facts.bound),
         "unbounded": admission.unbounded or None,
         "bound": [] if exposure is None else [_line(line) for line in arithmetic(exposure)],
-        "bound_tokens": None if exposure is None else exposure.tokens,
+        "bound_tokens": admission.bound_tokens,
         "output_cap": None if plan is None else plan.output_cap,
         "stop_at_usd": None if plan is None or plan.stop_at is None else format_usd(plan.stop_at),
         "gates": [] if plan is None else list(_gates(plan, outlook.standings)),

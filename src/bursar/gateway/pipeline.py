@@ -14,7 +14,7 @@ from bursar.catalog.snapshot import Match, NoPrice
 from bursar.dialects.base import Endpoint, Request
 from bursar.errors import Refusal
 from bursar.events import CallFacts, Principal
-from bursar.gateway.bound import Exposure, Unbounded, exposure_of
+from bursar.gateway.bound import Exposure, Unbounded, exposure_of, unpriced_tokens
 from bursar.gateway.guard import capped, decided, subject_of
 from bursar.gateway.headers import RequestHead, forwarded_for, presented_key
 from bursar.gateway.routes import Route
@@ -81,6 +81,7 @@ class Admission:
     __slots__ = (
         "asked",
         "bound",
+        "bound_tokens",
         "card",
         "exposure",
         "identity",
@@ -112,6 +113,8 @@ class Admission:
         self.virtual_key: bytes | None = None
         """What the caller presented where keys are in use; it never reaches a provider."""
         self.exposure: Exposure | None = None
+        self.bound_tokens: int | None = None
+        """The most tokens it may use, also where these have no price."""
         self.unbounded = ""
         self.bound: Pico | None = None
         self.card: str | None = None
@@ -137,7 +140,7 @@ class Admission:
             config=self.snapshot.digest,
             bound=self.bound,
             card=self.card,
-            bound_tokens=None if self.exposure is None else self.exposure.tokens,
+            bound_tokens=self.bound_tokens,
         )
 
 
@@ -226,7 +229,6 @@ def _planned(admission: Admission, route: Route, request: Request) -> Plan:
             subject,
             rules,
             request=request,
-            exposure=admission.exposure,
             unbounded=admission.unbounded,
             steering=admission.incoming.head.own,
         )
@@ -282,7 +284,7 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
     """State the most this request may cost, and refuse a model without a price where the rules say so."""
     snapshot, endpoint = admission.snapshot, route.endpoint
     if not endpoint.billable:
-        admission.bound = Pico(0)
+        admission.bound, admission.bound_tokens = Pico(0), 0
         return ()
     if request.model is None:
         found: Match | NoPrice = NoPrice("the request names no model")
@@ -301,6 +303,7 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
                 f"{found.reason}, and this gateway refuses models without a price. Add a [[prices]] entry for it.",
             )
         admission.unbounded = found.reason
+        admission.bound_tokens = unpriced_tokens(request, body_bytes=len(admission.incoming.body))
         return (f"admitted without a price: {found.reason}",)
     admission.card = found.card.id
     exposure = exposure_of(
@@ -315,7 +318,7 @@ def _bound(admission: Admission, route: Route, request: Request) -> tuple[str, .
         admission.unbounded = exposure.reason
         return (f"its cost has no bound: {exposure.reason}",)
     admission.exposure = exposure
-    admission.bound = exposure.pico
+    admission.bound, admission.bound_tokens = exposure.pico, exposure.tokens
     return exposure.notes
 
 

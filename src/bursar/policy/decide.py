@@ -29,8 +29,8 @@ class Ask(Struct, frozen=True):
     """The most the request may cost, picodollars; ``None`` when nobody can say."""
     unbounded: str = ""
     """Why there is no bound."""
-    tokens: int = 0
-    """The most tokens it may use, input and output."""
+    tokens: int | None = 0
+    """The most tokens it may use, input and output; ``None`` when nobody can say."""
     likely_tokens: int = 0
     """Tokens it will probably use; what limits by the minute hold."""
     task: Task | None = None
@@ -127,9 +127,10 @@ def _unbounded(rule: BudgetRule, ask: Ask, notes: list[str]) -> int:
     """What to hold where the most a request may cost is not known."""
     if rule.is_hard:
         if rule.budget.unpriced == "refuse":
+            what = "cost" if rule.measure == "usd" else "use"
             raise Refusal(
                 "unpriced_model",
-                f"Budget '{rule.name}' is hard, and the most this request may cost is not known: {ask.unbounded}. "
+                f"Budget '{rule.name}' is hard, and the most this request may {what} is not known: {ask.unbounded}. "
                 "Add a [[prices]] entry for the model, cap the request, or let the budget admit such requests with "
                 'unpriced = "allow".',
             )
