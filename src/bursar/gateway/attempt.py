@@ -201,17 +201,15 @@ class Attempt:
             return
         self._response_bytes += len(data)
         out = tap.feed(data)
-        if self._buffer is None and self._has_client:
+        if self._buffer is not None:
+            self._hold(out)
+        elif self._has_client:
             if out:
                 self._answer.send(out)
             if self._stopper is not None:
                 self._look(self._stopper, tap, len(data))
-        elif self._buffer is not None:
-            self._hold(out)
         else:
-            self._drain_bytes += len(data)
-            if self._drain_bytes > self._call.snapshot.config.relay.drain_max_bytes:
-                self._stop_draining("the answer was longer than relay.drain_max_bytes")
+            self._drain(tap, len(data))
 
     def on_complete(self) -> None:
         """The answer is complete."""
@@ -416,6 +414,14 @@ class Attempt:
                 return NOTHING
             tap = plan.target.dialect.tap(plan.endpoint, plan.request, status=200, content_type="", headers={})
         return tap.finish(complete=False)
+
+    def _drain(self, tap: Tap, size: int) -> None:
+        """Read on for a client that has left, within limits; its budget has the same end as ever."""
+        self._drain_bytes += size
+        if self._drain_bytes > self._call.snapshot.config.relay.drain_max_bytes:
+            self._stop_draining("the answer was longer than relay.drain_max_bytes")
+        elif self._stopper is not None:
+            self._look(self._stopper, tap, size)
 
     def _stop_draining(self, reason: str) -> None:
         self._end(self._broken_reading(sent=self._sent_us is not None), Outcome.HANGUP, reason)
