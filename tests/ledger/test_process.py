@@ -13,7 +13,7 @@ import pytest
 from bursar.errors import LedgerUnavailable
 from bursar.ledger.client import AsyncLedgerClient, SocketClient, connect
 from bursar.ledger.engine import Ledger
-from bursar.ledger.process import LedgerProcess, _load_some
+from bursar.ledger.process import LedgerProcess
 from bursar.ledger.questions import (
     CandidatesQuestion,
     ExplainQuestion,
@@ -23,6 +23,7 @@ from bursar.ledger.questions import (
     ReportQuestion,
     SummaryQuestion,
 )
+from bursar.ledger.running import _load_some
 from bursar.ledger.spool import Spool
 from bursar.ledger.wire import LENGTH
 from support.ledger_records import SETTINGS, START_US, FixedClock, opened, settled, write_spool

@@ -8,7 +8,7 @@ import msgspec
 
 from bursar.config import Ledger as Settings
 from bursar.errors import LedgerUnavailable
-from bursar.ledger.process import run_ledger
+from bursar.ledger.running import run_ledger
 
 
 def main(arguments: list[str]) -> int:

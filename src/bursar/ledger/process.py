@@ -1,79 +1,31 @@
-"""The ledger process: owns the index, loads the spools every few seconds, and answers on a socket.
+"""The ledger process, seen from its parent.
 
-It lives as long as the process that started it: an inherited pipe that reaches its end means that the parent is gone,
-however it went. It ignores Ctrl-C, which a terminal sends to the whole group: the gateway is still settling calls then,
-and its end ends the ledger after a last load.
+What it does is `running`; a parent needs neither the engine nor the half second and the memory that importing it takes.
 """
 
-import gc
 import logging
 import os
 import select
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import msgspec
 
-from bursar.clock import Clock, SystemClock
 from bursar.config import Ledger as Settings
 from bursar.errors import LedgerUnavailable
-from bursar.ledger.engine import Ledger
 from bursar.ledger.layout import Layout
-from bursar.ledger.server import LedgerServer
-
-WAIT_FOR_OWNER_S: Final = 10.0
-"""How long a new ledger process waits for the one before it to end."""
 
 START_TIMEOUT_S: Final = 600.0
 """How long a ledger may take to start: rebuilding an index takes a minute for ten million rows."""
 
 STOP_TIMEOUT_S: Final = 30.0
 
-_NICENESS: Final = 10
-"""Loading and reports may wait; calls may not."""
-
-_READY: Final = b"ready"
-_GC_THRESHOLD: Final = 100_000
-"""Rows are many short-lived objects without cycles; collecting every 700 of them doubles the cost of loading."""
+READY: Final = b"ready"
+"""What the process says once it answers questions."""
 
 _log: Final = logging.getLogger(__name__)
-
-
-def run_ledger(
-    data_dir: Path, settings: Settings, stop_fd: int, *, clock: Clock | None = None, ready_fd: int | None = None
-) -> None:
-    """Run the ledger until ``stop_fd`` reaches its end or SIGTERM arrives; the main function of its process.
-
-    ``ready_fd`` is told, and closed, once questions are answered. Raises LedgerUnavailable when the ledger cannot be
-    opened.
-    """
-    gc.set_threshold(_GC_THRESHOLD)
-    os.nice(_NICENESS)
-    stop_reader, stop_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(stop_writer)
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Ledger(data_dir, settings, clock=clock or SystemClock(), wait_s=WAIT_FOR_OWNER_S) as ledger:
-        server = LedgerServer(ledger.layout.socket, ledger)
-        answering = threading.Thread(target=server.serve_forever, name="ledger answers", daemon=True)
-        answering.start()
-        if ready_fd is not None:
-            os.write(ready_fd, _READY)
-            os.close(ready_fd)
-        try:
-            _load_until_stopped(ledger, settings.flush_s, (stop_fd, stop_reader))
-        finally:
-            ledger.layout.socket.unlink(missing_ok=True)
-            server.shutdown()
-            server.server_close()
-        _load_all(ledger)
 
 
 class LedgerProcess:
@@ -118,7 +70,7 @@ class LedgerProcess:
     def _await_ready(self, ready_reader: int) -> None:
         try:
             is_told, _, _ = select.select([ready_reader], [], [], START_TIMEOUT_S)
-            is_ready = bool(is_told) and os.read(ready_reader, len(_READY)) == _READY
+            is_ready = bool(is_told) and os.read(ready_reader, len(READY)) == READY
         finally:
             os.close(ready_reader)
         if not is_ready:
@@ -126,37 +78,3 @@ class LedgerProcess:
             raise LedgerUnavailable(
                 f"the ledger process for {Layout(self.data_dir).data_dir} did not start; its reason is in the log above"
             )
-
-
-def _load_until_stopped(ledger: Ledger, flush_s: float, stops: tuple[int, ...]) -> None:
-    while not select.select(stops, [], [], flush_s)[0]:
-        _load_some(ledger)
-
-
-def _load_some(ledger: Ledger) -> None:
-    """Load what has gathered, and tend.
-
-    One pass at a time, so that a question never waits for a whole backlog; and no further pass for the few rows that
-    came meanwhile, or a steady stream of calls would be loaded in crumbs, each a segment, by a processor never at rest.
-    """
-    with _said():
-        while ledger.load(max_passes=1) and ledger.is_behind():
-            pass
-        while ledger.tend():
-            pass
-
-
-def _load_all(ledger: Ledger) -> None:
-    """Load to the end, where no worker writes any more."""
-    with _said():
-        while ledger.load(max_passes=1):
-            pass
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """A full disk or a failing index is said and tried again next time, for nothing is lost by it."""
-    try:
-        yield
-    except (OSError, LedgerUnavailable, duckdb.Error):
-        _log.exception("the ledger could not load; it tries again")

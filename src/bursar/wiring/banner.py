@@ -22,6 +22,7 @@ def banner(snapshot: Snapshot, *, port: int, path: Path | None, token: AdminToke
     lines.append(f"  console        {address}/")
     if token.is_new:
         lines.append(f"  admin token    {token.token} (shown this once; it is kept in {token.path})")
-    lines.append(f"  try            curl {address}/v1/chat/completions -H 'content-type: application/json' \\")
+    key = "" if snapshot.keyring.is_open else "-H 'authorization: Bearer YOUR_KEY' "
+    lines.append(f"  try            curl {address}/v1/chat/completions {key}-H 'content-type: application/json' \\")
     lines.append("""                   -d '{"model":"gpt-5-mini","messages":[{"role":"user","content":"hello"}]}'""")
     return "\n".join(lines)

@@ -47,6 +47,9 @@ LOOK_S: Final = 1.0
 PAUSES_S: Final = (1.0, 5.0, 30.0, 300.0)
 """Time from one refresh to the next after a change; the last one for ever after."""
 
+QUIET_S: Final = 5.0
+"""How long a ledger may take to answer before anybody is told: starting one takes a second or two."""
+
 PATIENCE_S: Final = 10.0
 """How long a change of budgets waits for what the new ones have spent, before it comes into force without."""
 
@@ -90,6 +93,9 @@ class Seeder:
         """The newest rules, which may not be in force yet; they stay seeded until they are."""
         self._due_us = 0
         """When to refresh, on the monotonic clock."""
+        self._blind_us = 0
+        """Since when the ledger cannot be asked, on the monotonic clock."""
+        self._is_told = False
         self._marked: Rules | None = None
         """Budgets whose mark was left last."""
         counted.add(gateway.snapshot.digest, rules.stems)
@@ -175,10 +181,19 @@ class Seeder:
             self._marked = rules[-1]
             seeded.missing -= {RUNS}.union(*(one.stems for one in rules))
             seeded.at_us = gateway.clock.monotonic_us()
-        elif before is None:
-            log.info("what budgets have spent is not known yet: %s", problem)
+        else:
+            self._say(problem, is_new=before is None)
         seeded.problem = problem
         return problem is None
+
+    def _say(self, problem: str, *, is_new: bool) -> None:
+        """Tell of a ledger that cannot be asked, once, and not of one that is just starting beside this process."""
+        now_us = self._gateway.clock.monotonic_us()
+        if is_new:
+            self._blind_us, self._is_told = now_us, False
+        if not self._is_told and now_us - self._blind_us >= QUIET_S * US_PER_S:
+            self._is_told = True
+            log.warning("what budgets have spent is not known yet: %s", problem)
 
     def _read(self, rules: tuple[Rules, ...], at_us: int) -> Seeds:
         """Ask the ledger. Runs in a thread: the answers for many budgets are large."""

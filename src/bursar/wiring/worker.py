@@ -109,7 +109,10 @@ class Parts(Struct, frozen=True, kw_only=True):
 def run_worker(parts: Parts) -> None:
     """Serve until told to stop."""
     _spare_the_collector()
-    uvloop.run(_run(parts))
+    try:
+        uvloop.run(_run(parts))
+    finally:
+        gc.unfreeze()
 
 
 def _spare_the_collector() -> None:
