@@ -118,7 +118,8 @@ def test_several_workers(tmp_path, provider):
     start(gateway)
     ask(gateway)
     gateway.config.write_text(gateway.config.read_text() + budget("late", "0.0006"))
-    gateway.until(lambda: gateway.log().count("configuration reloaded") == 2, "a reload of both")
+    for worker in ("w1", "w2"):
+        gateway.until(lambda: f"[{worker}] configuration reloaded" in gateway.log(), f"a reload of {worker}")  # noqa: B023
     killed = gateway.worker_pids()["w1"]
     os.kill(killed, signal.SIGKILL)
     gateway.until(lambda: gateway.worker_pids().get("w1", killed) != killed, "a new worker")

@@ -98,9 +98,11 @@ class ServedGateway:
         return (self.folder / "serve.log").read_text(errors="replace")
 
     def kill(self) -> None:
-        """Kill it without warning."""
+        """Kill it without warning; its workers, which notice, end before this returns and leave their port."""
+        workers = self.worker_pids().values()
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(30)
+        self.until(lambda: not any(is_running(pid) for pid in workers), "the end of its workers")
 
     def kill_worker(self, name: str) -> None:
         """Kill one worker child without warning."""
@@ -164,6 +166,11 @@ class ServedGateway:
 def children_of(pid: int) -> list[int]:
     """Process ids of a process's children, those that its threads started included."""
     return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _read(task / "children").split()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this id is there and is no zombie."""
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
 def _read(path: Path) -> str:

@@ -64,6 +64,8 @@ class Reloader:
 
     async def watch(self) -> None:
         """Reload whenever the file or the rules made at run time change, or somebody asks, until cancelled."""
+        if await asyncio.to_thread(self._has_moved_on):
+            await asyncio.to_thread(self.reload)
         while True:
             try:
                 # Python 3.11's wait_for forgets a cancellation that comes with the timeout (bpo-37658).
@@ -78,6 +80,15 @@ class Reloader:
             if is_asked or is_ruled_anew or (stamp is not None and stamp != self._stamp):
                 self._stamp = stamp
                 await asyncio.to_thread(self.reload)
+
+    def _has_moved_on(self) -> bool:
+        """Whether the file is no longer what this process started with: it is read before anybody watches it."""
+        self._stamp = _stamp(self._options.config_path)
+        try:
+            return self._options.read() != self._gateway.snapshot.config
+        except BursarError:
+            # Reloading says what is wrong.
+            return True
 
     def reload(self) -> bool:
         """Read the configuration and swap the snapshot; on an error log it and keep the old one. True when swapped."""
