@@ -123,7 +123,7 @@ def test_stream_accumulated(client: Anthropic, books: Books) -> None:
 def test_tools(client: Anthropic, books: Books) -> None:
     """A tool call and its result make a round trip, the first half streamed."""
     messages = [{"role": "user", "content": "What is the weather in Oslo?"}]
-    ask = {"model": MODEL, "max_tokens": 500, "tools": [WEATHER]}
+    ask = {"model": MODEL, "max_tokens": 4000, "tools": [WEATHER]}
     with client.messages.stream(**ask, messages=messages) as stream:
         asked = stream.get_final_message()
     (used,) = [block for block in asked.content if block.type == "tool_use"]
