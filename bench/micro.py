@@ -42,6 +42,7 @@ from bursar.upstream.request import encode_head
 from bursar.usage import Meter, usage_of
 from bursar.wiring.build import build_snapshot
 from guardrails import steps as guardrail_steps
+from keys import key_steps
 from measure import command, machine, versions
 from payloads import MODEL, answer_body, answer_head, chat_body, event, request_bytes
 from report import aligned
@@ -254,6 +255,9 @@ async def measure(repeats: int) -> list[list[str]]:
             rows.append([name, f"{least_us(work, repeats=repeats):.2f}"])
         for name, work in guardrail_steps():
             rows.append([name, f"{least_us(work, repeats=repeats):.2f}"])
+        with key_steps() as steps:
+            for name, work in steps:
+                rows.append([name, f"{least_us(work, repeats=repeats):.2f}"])
         whole = whole_call(snapshot, spool)
         rows.append(["a whole call, no sockets", f"{least_us(whole, repeats=repeats):.1f}"])
         unspooled = whole_call(snapshot, Records())
