@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bursar.dialects.base import Reading, Request
+from bursar.dialects.chunk_template import ChunkTemplate
 from bursar.dialects.estimate import text_bytes
 from bursar.dialects.fields import decoded, document, fields, mapping, objects, required, string_map, text, whole
 from bursar.dialects.flavours import Flavour
@@ -168,10 +169,11 @@ _MISTYPED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class ChatStream:
     """Reads the chunks of a streamed chat completion."""
 
-    __slots__ = ("_answer", "_executed", "_finished", "_last")
+    __slots__ = ("_answer", "_executed", "_finished", "_last", "_template")
 
     def __init__(self, request: Request, flavour: Flavour) -> None:
         self._answer = Answer(request, flavour)
+        self._template = ChunkTemplate()
         self._finished: set[int] = set()
         self._last = b""
         self._executed: dict[object, str] = {}
@@ -182,12 +184,17 @@ class ChatStream:
             self._last = data
             return
         self._last = data
+        template, answer = self._template, self._answer
+        words_bytes = template.words_bytes(data)
+        if words_bytes is not None:
+            answer.spoken_bytes += words_bytes
+            return
+        template.forget()
         try:
             chunk = _CHUNK.decode(data)
         except _MISTYPED:
             self._loosely(data)
             return
-        answer = self._answer
         answer.named(chunk.id, chunk.model, chunk.service_tier)
         for choice in chunk.choices or ():
             if choice.finish_reason is not None:
@@ -200,6 +207,8 @@ class ChatStream:
                     note_executed(self._executed, delta.executed_tools)
         if len(chunk.usage) > _NULL_BYTES or chunk.x_groq or chunk.error:
             self._account(chunk)
+        elif chunk.choices is not None and len(chunk.choices) == 1:
+            self._learn(data, chunk.choices[0])
 
     def closing(self) -> list[Event]:
         open_choices = sorted(set(range(self._answer.request.reach.answers)) - self._finished)
@@ -211,6 +220,14 @@ class ChatStream:
     def reading(self, *, complete: bool) -> Reading:
         self._answer.extra = executed_usage(self._executed)
         return self._answer.reading(complete=complete)
+
+    def _learn(self, data: bytes, choice: _Choice) -> None:
+        """Remember a chunk that adds nothing but words."""
+        delta = choice.delta
+        if choice.finish_reason is None and delta is not None and delta.content and not delta.executed_tools:
+            words_bytes = len(delta.content)
+            if words_bytes == _said(delta):
+                self._template.learn(data, words_bytes)
 
     def _loosely(self, data: bytes) -> None:
         chunk = decoded(_LOOSE, data)
