@@ -152,13 +152,7 @@ def _survey_edits(management: Mapping[str, Any], survey: Survey) -> None:
 
 
 def _survey_content(content: object, survey: Survey) -> None:
-    if content is None or isinstance(content, str):
-        return
-    if not isinstance(content, list):
-        survey.opens("content of an unknown shape")
-        return
-    for block in content:
-        _survey_block(mapping(block), survey)
+    survey.contents(content, _survey_block)
 
 
 def _survey_block(block: Mapping[str, Any], survey: Survey) -> None:

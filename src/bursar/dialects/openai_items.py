@@ -141,13 +141,7 @@ def _is_self_contained(item: Mapping[str, Any]) -> bool:
 
 
 def _survey_content(content: object, survey: Survey) -> None:
-    if content is None or isinstance(content, str):
-        return
-    if not isinstance(content, list):
-        survey.opens("content of an unknown shape")
-        return
-    for part in content:
-        _survey_part(mapping(part), survey)
+    survey.contents(content, _survey_part)
 
 
 def _survey_part(part: Mapping[str, Any], survey: Survey) -> None:

@@ -7,9 +7,12 @@ follow from their bytes, tools that the provider runs by itself, fees beside the
 It fails closed: a part, an item or a tool that a dialect does not know to be plain text reaches past the body.
 """
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from msgspec import Struct
+
+from bursar.dialects.fields import mapping
 
 Most = tuple[tuple[int, int | None], ...]
 """(meter, the most of it) pairs; ``None`` = the request sets no limit."""
@@ -69,6 +72,16 @@ class Survey:
         self._images += 1
         if isinstance(encoded, str):
             self._media_bytes += len(encoded)
+
+    def contents(self, content: object, look: "Callable[[Mapping[str, Any], Survey], None]") -> None:
+        """Look at each part of a content; text, or none at all, has no parts."""
+        if content is None or isinstance(content, str):
+            return
+        if not isinstance(content, list):
+            self.opens("content of an unknown shape")
+            return
+        for part in content:
+            look(mapping(part), self)
 
     def opens(self, what: str) -> None:
         """Something that may bring input from outside the body."""
